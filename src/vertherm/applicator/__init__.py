@@ -1,0 +1,1 @@
+"""Antenna catalogue, axisymmetric electromagnetics, power deposition in the patient."""

@@ -1,0 +1,1 @@
+"""Errors, typed warnings, provenance, atomic writes, progress, content cache."""

@@ -1,0 +1,1 @@
+"""Volumes with their affine, trajectories, surfaces, distances and margins."""

@@ -1,0 +1,1 @@
+"""Images and labels in and out, derived structures, synthetic lesions, the torso phantom."""

@@ -1,0 +1,1 @@
+"""Tissue properties, drying and damage models, and the tissue map on the heat grid."""

@@ -1,0 +1,1 @@
+"""Case, protocol, treatment, assessment."""
