@@ -1,0 +1,133 @@
+"""The protocol: limits, metrics, margins and required structures as data that the user edits, not code."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from vertherm.core.errors import InputError
+from vertherm.planning.validate import read_toml, validated
+
+CANAL_KINDS = ("cord", "cauda", "dural_sac", "canal")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Metric(_Part):
+    """A definition of the ablation zone: where ``field`` reaches ``level``."""
+
+    id: str
+    label: str
+    field: Literal["peak_c", "cem43_min", "omega"]
+    level: float = Field(gt=0)
+    source: str = Field(min_length=3)
+
+
+class Limit(_Part):
+    """Warn and stop limits of some kinds of structure; a missing number means that quantity has no limit."""
+
+    kinds: tuple[str, ...] = Field(min_length=1)
+    warn_c: float | None = None
+    stop_c: float | None = None
+    warn_cem43_min: float | None = None
+    stop_cem43_min: float | None = None
+    source: str = Field(min_length=3)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Limit:
+        for warn, stop in ((self.warn_c, self.stop_c), (self.warn_cem43_min, self.stop_cem43_min)):
+            if warn is not None and stop is not None and warn > stop:
+                raise ValueError("a warn limit lies above its stop limit")
+        if self.stop_c is None and self.stop_cem43_min is None:
+            raise ValueError("a limit needs stop_c or stop_cem43_min")
+        return self
+
+    def words(self, level: Literal["warn", "stop"]) -> str:
+        """The limit in words, for tables."""
+        temperature, dose = getattr(self, f"{level}_c"), getattr(self, f"{level}_cem43_min")
+        parts = [f"{temperature:g} °C" if temperature is not None else "", f"CEM43 {dose:g} min" if dose is not None else ""]
+        return " or ".join(part for part in parts if part) or "none"
+
+
+class LocalSar(_Part):
+    """Factor on the local SAR in neural structures, and why."""
+
+    factor: float = Field(ge=1, le=10)
+    kinds: tuple[str, ...]
+    source: str
+
+
+class Required(_Part):
+    """Structures that must be labelled, by region of the spine."""
+
+    cervical: tuple[str, ...]
+    thoracic: tuple[str, ...]
+    lumbar: tuple[str, ...]
+    sacral: tuple[str, ...]
+
+
+class Protocol(_Part):
+    """Everything that judges a prediction."""
+
+    name: str
+    version: str
+    coverage_metric: str
+    coverage_source: str = ""
+    margin_goal_mm: float = Field(ge=0, le=20)
+    margin_source: str = ""
+    metrics: tuple[Metric, ...] = Field(min_length=1)
+    limits: tuple[Limit, ...] = Field(min_length=1)
+    required: Required
+    local_sar: LocalSar
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Protocol:
+        names = [metric.id for metric in self.metrics]
+        if self.coverage_metric not in names:
+            raise ValueError(f"coverage_metric {self.coverage_metric!r} is not among the metrics {names}")
+        kinds = [kind for limit in self.limits for kind in limit.kinds]
+        doubled = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+        if doubled:
+            raise ValueError(f"several limits for {doubled}")
+        return self
+
+    def limit_for(self, kind: str) -> Limit | None:
+        """The limit of a kind of structure, or None where the protocol has none."""
+        return next((limit for limit in self.limits if kind in limit.kinds), None)
+
+    def metric(self, name: str) -> Metric:
+        """A metric by its id."""
+        return next(metric for metric in self.metrics if metric.id == name)
+
+
+@cache
+def default_protocol() -> Protocol:
+    """The protocol that ships with the package: defaults of ours."""
+    with resources.as_file(resources.files("vertherm.planning") / "data" / "default_protocol.toml") as path:
+        return validated(Protocol, read_toml(path, "default protocol"), "default protocol")
+
+
+def load_protocol(path: Path) -> Protocol:
+    """A protocol from a TOML file of the same form as the default one.
+
+    Raises:
+        InputError: the file or one of its entries is wrong.
+    """
+    return validated(Protocol, read_toml(path, "protocol file"), str(path))
+
+
+def required_for(protocol: Protocol, region: str) -> tuple[str, ...]:
+    """Requirement words of a region.
+
+    Raises:
+        InputError: the region is unknown.
+    """
+    if region not in Required.model_fields:
+        raise InputError("Unknown region.", got=region, expected=", ".join(Required.model_fields))
+    return tuple(getattr(protocol.required, region))
