@@ -23,11 +23,15 @@ class Trajectory:
         for name in ("entry_mm", "tip_mm"):
             point = np.array(getattr(self, name), dtype=np.float64)
             if point.shape != (3,) or not np.isfinite(point).all():
-                raise InputError("A needle point is unusable.", where=name, got=point.tolist(), expected="three finite mm")
+                raise InputError(
+                    "A needle point is unusable.", where=name, got=point.tolist(), expected="three finite mm"
+                )
             point.setflags(write=False)
             object.__setattr__(self, name, point)
         if self.length_mm < 1.0:
-            raise InputError("Entry and tip of a needle coincide.", got=f"{self.length_mm:.2f} mm", expected=">= 1 mm apart")
+            raise InputError(
+                "Entry and tip of a needle coincide.", got=f"{self.length_mm:.2f} mm", expected=">= 1 mm apart"
+            )
 
     @property
     def length_mm(self) -> float:

@@ -36,7 +36,9 @@ class Grid:
     def __post_init__(self) -> None:
         affine = np.array(self.affine, dtype=np.float64)
         if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-            raise InputError("The affine of a volume is unusable.", got=affine.tolist(), expected="finite, invertible 4x4")
+            raise InputError(
+                "The affine of a volume is unusable.", got=affine.tolist(), expected="finite, invertible 4x4"
+            )
         affine.setflags(write=False)
         object.__setattr__(self, "affine", affine)
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
@@ -106,7 +108,10 @@ class Volume:
     def __post_init__(self) -> None:
         if self.data.shape != self.grid.shape:
             raise InputError(
-                "A volume's array does not fit its grid.", where=self.source, got=self.data.shape, expected=self.grid.shape
+                "A volume's array does not fit its grid.",
+                where=self.source,
+                got=self.data.shape,
+                expected=self.grid.shape,
             )
 
     def with_data(self, data: NDArray[Any], source: str | None = None) -> Volume:
@@ -116,8 +121,23 @@ class Volume:
     def sample(self, points_mm: Any, *, order: int = 1, outside: float = np.nan) -> NDArray[Any]:
         """Values at RAS points, shape (..., 3) to (...), interpolated with a spline of ``order`` (0 nearest, 1 linear).
 
-        Points beyond the outermost voxel centres but within their faces take the edge value; beyond the faces, ``outside``.
+        Points beyond the outermost voxel centres but within their faces take the edge value; beyond the faces,
+        ``outside``.
         """
+        return self._sampled(self._coefficients(order), points_mm, order, outside)
+
+    def _coefficients(self, order: int) -> NDArray[Any]:
+        """What the interpolation of ``order`` reads: made once, because a slab-wise resampling asks many times."""
+        if order == 0:
+            return self.data
+        if order == 1:
+            return self.data if self.data.dtype == np.float32 else self.data.astype(np.float32)
+        from scipy.ndimage import spline_filter
+
+        # scipy's stubs want a literal for the order.
+        return np.asarray(spline_filter(self.data.astype(np.float64), order, np.float64, "nearest"))  # type: ignore[call-overload]
+
+    def _sampled(self, coefficients: NDArray[Any], points_mm: Any, order: int, outside: float) -> NDArray[Any]:
         from scipy.ndimage import map_coordinates
 
         points = np.asarray(points_mm, float)
@@ -126,16 +146,20 @@ class Volume:
         clipped = np.clip(index, 0, np.array(self.grid.shape) - 1)
         coordinates = np.moveaxis(clipped, -1, 0)
         if order == 0:
-            values = self.data[tuple(np.rint(coordinates).astype(int))].astype(np.float64)
+            values = coefficients[tuple(np.rint(coordinates).astype(int))].astype(np.float64)
         else:
-            values = map_coordinates(self.data.astype(np.float32), coordinates, order=order, mode="nearest")
+            values = np.empty(points.shape[:-1], np.float32)
+            # "order" is a plain int here; scipy's stubs want a literal.
+            map_coordinates(coefficients, coordinates, values, order, "nearest", prefilter=False)  # type: ignore[call-overload]
         return np.where(inside, values, outside)
 
     def resampled(self, grid: Grid, *, order: int = 1, outside: float = np.nan) -> Volume:
         """This volume on another grid of the same frame; same grid returns ``self``."""
         if grid.same_as(self.grid):
             return self
-        slabs = [self.sample(grid.world(_slab(grid.shape, i)), order=order, outside=outside) for i in range(grid.shape[0])]
+        coefficients = self._coefficients(order)
+        points = (grid.world(_slab(grid.shape, i)) for i in range(grid.shape[0]))
+        slabs = [self._sampled(coefficients, at, order, outside) for at in points]
         data = np.stack(slabs)
         if order == 0 and np.isfinite(data).all():
             data = data.astype(self.data.dtype)
@@ -147,7 +171,7 @@ class Volume:
         from scipy.optimize import linear_sum_assignment
 
         world_axes, array_axes = linear_sum_assignment(-np.abs(columns))
-        order = [int(array_axes[list(world_axes).index(w)]) for w in range(3)]
+        order = [int(array_axes[world_axes.tolist().index(w)]) for w in range(3)]
         affine = self.grid.affine.copy()
         data = self.data
         for axis in range(3):
@@ -158,7 +182,8 @@ class Volume:
                 affine[:3, axis] *= -1
         affine[:, :3] = affine[:, order]
         data = np.transpose(data, order)
-        return Volume(data, Grid(data.shape, affine, self.grid.frame), self.source)  # type: ignore[arg-type]
+        shape = (data.shape[0], data.shape[1], data.shape[2])
+        return Volume(data, Grid(shape, affine, self.grid.frame), self.source)
 
 
 def _slab(shape: tuple[int, int, int], i: int) -> FloatArray:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from vertherm.clinical.levels import CountingRule, Transition, parse_level
 from vertherm.core.errors import InputError
 from vertherm.planning.validate import read_toml, validated
 
@@ -15,6 +17,13 @@ Point = tuple[float, float, float]
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _one_of(kind: type[StrEnum], value: str) -> str:
+    known = [member.value for member in kind]
+    if value not in known:
+        raise ValueError(f"expected one of: {', '.join(known)}")
+    return value
 
 
 class LabelFile(_Part):
@@ -50,11 +59,31 @@ class Target(_Part):
     name: str = "target"
     level: str
     level_confirmed: bool
+    counting_rule: str = CountingRule.from_labels.value
+    transition: str = Transition.none.value
     pathology: str = "unknown"
     kind: Literal["lytic", "blastic", "mixed"]
     mask: Path | None = None
     label: int | None = Field(default=None, description="value of the lesion in the mask; left out: any value above 0")
     synthetic: SyntheticLesion | None = None
+
+    @field_validator("counting_rule")
+    @classmethod
+    def _known_rule(cls, value: str) -> str:
+        return _one_of(CountingRule, value)
+
+    @field_validator("transition")
+    @classmethod
+    def _known_transition(cls, value: str) -> str:
+        return _one_of(Transition, value)
+
+    @field_validator("level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        try:
+            return parse_level(value).value
+        except InputError as error:
+            raise ValueError(f"not a vertebra; expected {error.expected}") from error
 
     @model_validator(mode="after")
     def _one_source(self) -> Target:

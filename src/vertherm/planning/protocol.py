@@ -7,12 +7,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vertherm.core.errors import InputError
+from vertherm.imaging.anatomy import StructureKind
 from vertherm.planning.validate import read_toml, validated
 
-CANAL_KINDS = ("cord", "cauda", "dural_sac", "canal")
+CANAL_KINDS = ("cord", "cauda", "dural sac", "canal")
 
 
 class _Part(BaseModel):
@@ -38,6 +39,15 @@ class Limit(_Part):
     warn_cem43_min: float | None = None
     stop_cem43_min: float | None = None
     source: str = Field(min_length=3)
+
+    @field_validator("kinds")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        known = {kind.value for kind in StructureKind}
+        unknown = sorted(set(value) - known)
+        if unknown:
+            raise ValueError(f"unknown kinds {unknown}; expected some of {sorted(known)}")
+        return value
 
     @model_validator(mode="after")
     def _ordered(self) -> Limit:

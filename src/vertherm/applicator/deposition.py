@@ -1,0 +1,277 @@
+"""Between the patient's cells and the antenna's half plane: mean medium in, power density out.
+
+The antenna sees the azimuthal mean of the patient around the needle; the patient gets |E(r, z)|^2 weighted with the
+local conductivity and renormalised to the absorbed power (design section 5). What that cannot do: the field does not
+bend around a structure beside the needle (local SAR there can be 2-3 times off), and structure around the needle finer
+than a cell is not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertherm.applicator.axisymmetric import AxisymmetricSolution
+from vertherm.applicator.medium import Gridded, bilinear, interval_weights
+from vertherm.core.errors import InputError, SolverError
+from vertherm.geometry.trajectory import Trajectory
+from vertherm.geometry.volume import Grid
+
+Array = NDArray[np.float64]
+SUBDIVISION = 4
+NEAR_CELLS = 4.0
+"""Cells closer than this many spacings to the shaft are averaged over 4^3 sub-points: |E|^2 falls as steeply as 1/r^2."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Points:
+    """Points at which |E|^2 is taken: r, z in m, the flat cell each belongs to, and its share of the cell."""
+
+    r: NDArray[np.float32]
+    z: NDArray[np.float32]
+    cell: NDArray[np.int32]
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Deposited:
+    """Power density in the patient.
+
+    Attributes:
+        q: (nx, ny, nz) W/m^3 per W forward, float32.
+        absorbed_w: sum of q times the cell volume, per W forward.
+        captured_share: share of the solution's absorbed power that lies inside the grid.
+        correction: factor that the renormalisation applied; far from 1 means the patient is far from its azimuthal mean.
+    """
+
+    q: NDArray[np.float32]
+    absorbed_w: float
+    captured_share: float
+    correction: float
+
+
+class Deposition:
+    """Weights between one grid and one needle; make it once, use it for every solution.
+
+    Args:
+        grid: the heat grid (isotropic).
+        trajectory: the needle.
+        shaft_radius_mm: tissue closer to the axis than this above the tip is the applicator itself: no power there.
+        reach_mm: radius of the antenna's computing domain.
+        axial_mm: its extent along the needle, from the tip.
+        outline_mm: the applicator's outer radius as a function of z (``Antenna.outer_radius_mm``); default a blunt
+            cylinder of ``shaft_radius_mm``. A conical tip matters: the field is strongest beside it.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        trajectory: Trajectory,
+        shaft_radius_mm: float,
+        *,
+        reach_mm: float = 50.0,
+        axial_mm: tuple[float, float] = (-45.0, 60.0),
+        outline_mm: Callable[[Array], Array] | None = None,
+    ) -> None:
+        spacing = grid.spacing_mm
+        if np.ptp(spacing) > 1e-3 * spacing.mean():
+            raise InputError("The deposition needs cubic cells.", got=spacing.tolist(), expected="equal spacings")
+        self.grid, self.trajectory, self.shaft_radius_mm = grid, trajectory, float(shaft_radius_mm)
+        self.reach_mm, self.axial_mm, self._outline = float(reach_mm), axial_mm, outline_mm or self._cylinder
+        self.spacing_mm = float(spacing.mean())
+        self._size = int(np.prod(grid.shape))
+        self._cell_m3 = grid.voxel_volume_ml * 1e-6
+        self._far, self._near = self._points()
+        self._bin_geometry()
+        self._lines: tuple[Array, Array] | None = None
+        self._weights: list[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]] = []
+        self._coverage: Array | None = None
+
+    def _cylinder(self, z_mm: Array) -> Array:
+        return np.where(z_mm >= 0, self.shaft_radius_mm, 0.0)
+
+    # ---- geometry -------------------------------------------------------------------------------------------------
+    def _cylindrical(self) -> tuple[Array, Array]:
+        """r and z in mm of every cell centre; sums of outer products, no (n, 3) array of points."""
+        i, j, k = (np.arange(n, dtype=float) for n in self.grid.shape)
+        affine, tip, axis = self.grid.affine, self.trajectory.tip_mm, self.trajectory.axis
+
+        def component(direction: Array) -> Array:
+            start = float((affine[:3, 3] - tip) @ direction)
+            steps = affine[:3, :3].T @ direction
+            return np.asarray(
+                start + (i * steps[0])[:, None, None] + (j * steps[1])[None, :, None] + (k * steps[2])[None, None, :]
+            )
+
+        one, two = _across(axis)
+        return np.hypot(component(one), component(two)), component(axis)
+
+    def _points(self) -> tuple[_Points, _Points]:
+        r, z = self._cylindrical()
+        margin = self.spacing_mm
+        inside = (r < self.reach_mm) & (z > self.axial_mm[0]) & (z < self.axial_mm[1])
+        limit = self.shaft_radius_mm + NEAR_CELLS * self.spacing_mm
+        near = (r < limit) & (z > self.axial_mm[0] - margin) & (z < self.axial_mm[1] + margin)
+        far_cells = np.flatnonzero(inside & ~near)
+        far = _Points(
+            (r.ravel()[far_cells] * 1e-3).astype(np.float32),
+            (z.ravel()[far_cells] * 1e-3).astype(np.float32),
+            far_cells.astype(np.int32),
+            1.0,
+        )
+        return far, self._sub_points(np.flatnonzero(near))
+
+    def _sub_points(self, cells: NDArray[np.intp]) -> _Points:
+        """Sub-points of the cells near the axis, without those inside the applicator or beyond the domain."""
+        steps = (np.arange(SUBDIVISION) + 0.5) / SUBDIVISION - 0.5
+        offsets = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+        index = np.stack(np.unravel_index(cells, self.grid.shape), axis=-1)
+        world = self.grid.world(index[:, None, :] + offsets)
+        r, z = self.trajectory.cylindrical_mm(world)
+        tissue = (r > self._outline(z)) & (z > self.axial_mm[0]) & (z < self.axial_mm[1])
+        cell = np.broadcast_to(cells[:, None], r.shape)[tissue].astype(np.int32)
+        return _Points(
+            (r[tissue] * 1e-3).astype(np.float32), (z[tissue] * 1e-3).astype(np.float32), cell, 1.0 / SUBDIVISION**3
+        )
+
+    # ---- patient -> antenna ---------------------------------------------------------------------------------------
+    def _bin_geometry(self) -> None:
+        width = self.spacing_mm
+        nr = int(np.ceil(self.reach_mm / width))
+        nz = int(np.ceil((self.axial_mm[1] - self.axial_mm[0]) / width))
+        self._bin_r_m = (np.arange(nr) + 0.5) * width * 1e-3
+        self._bin_z_m = (self.axial_mm[0] + (np.arange(nz) + 0.5) * width) * 1e-3
+
+        def number(points: _Points) -> NDArray[np.int32]:
+            i = np.clip((points.r * 1e3 / width).astype(np.int32), 0, nr - 1)
+            j = np.clip(((points.z * 1e3 - self.axial_mm[0]) / width).astype(np.int32), 0, nz - 1)
+            return np.asarray(i * nz + j, dtype=np.int32)
+
+        self._bins = (number(self._far), number(self._near))
+
+    def azimuthal_mean(self, eps_cells: Any, sigma_cells: Any) -> Gridded:
+        """Volume mean around the needle of permittivity and conductivity, on bins one cell wide.
+
+        Bins without patient (beyond the grid) take the nearest bin's values. The mean is arithmetic: right for the
+        field along the needle, too high across thin layers.
+
+        Args:
+            eps_cells: (nx, ny, nz) relative permittivity.
+            sigma_cells: (nx, ny, nz) conductivity in S/m.
+        """
+        from scipy.ndimage import distance_transform_edt
+
+        from vertherm.applicator.deposition_kernels import add_to_bins
+
+        eps, sigma = self._flat(eps_cells, "eps_cells"), self._flat(sigma_cells, "sigma_cells")
+        shape = (self._bin_r_m.size, self._bin_z_m.size)
+        sums = np.zeros((shape[0] * shape[1], 3))
+        for bins, points in zip(self._bins, (self._far, self._near), strict=True):
+            add_to_bins(bins, points.cell, points.share, eps, sigma, sums)
+        filled = sums[:, 0] > 0
+        if not filled.any():
+            raise InputError("The needle's surroundings lie outside the grid.", where="azimuthal_mean")
+        mean = np.zeros((sums.shape[0], 2))
+        mean[filled] = sums[filled, 1:] / sums[filled, :1]
+        nearest = distance_transform_edt(~filled.reshape(shape), return_distances=False, return_indices=True)
+        eps_mean, sigma_mean = (mean[:, n].reshape(shape)[tuple(nearest)] for n in (0, 1))
+        # float32 cells of air may come out a rounding below 1.
+        return Gridded(self._bin_r_m, self._bin_z_m, np.maximum(eps_mean, 1.0), np.maximum(sigma_mean, 0.0))
+
+    def _flat(self, cells: Any, where: str) -> NDArray[np.float32]:
+        array = np.ascontiguousarray(cells, dtype=np.float32)
+        if array.shape != self.grid.shape:
+            raise InputError("Cell values do not fit the grid.", where=where, got=array.shape, expected=self.grid.shape)
+        return array.ravel()
+
+    # ---- antenna -> patient ---------------------------------------------------------------------------------------
+    def power_density(self, solution: AxisymmetricSolution, sigma_cells: Any) -> NDArray[np.float32]:
+        """Heat source in W/m^3 per W forward, (nx, ny, nz); :meth:`deposit` tells the captured share as well."""
+        return self.deposit(solution, sigma_cells).q
+
+    def deposit(self, solution: AxisymmetricSolution, sigma_cells: Any) -> Deposited:
+        """Spread a solution's absorbed power over the cells: q = 0.5 sigma |E|^2, scaled to the power inside the grid.
+
+        Args:
+            solution: from :class:`AxisymmetricModel`.
+            sigma_cells: (nx, ny, nz) conductivity in S/m.
+
+        Raises:
+            SolverError: no conducting cell is reached although power is absorbed inside the grid.
+        """
+        from vertherm.applicator.deposition_kernels import add_weighted_e2
+
+        sigma = self._flat(sigma_cells, "sigma_cells")
+        self._prepare(solution)
+        table = np.ascontiguousarray(_filled_inside(solution), dtype=np.float32)
+        q = np.zeros(self._size, dtype=np.float32)
+        for (corner, a, b), points in zip(self._weights, (self._far, self._near), strict=True):
+            add_weighted_e2(table, corner, a, b, points.cell, np.float32(points.share), sigma, q)
+        raw_w = float(q.sum(dtype=np.float64)) * self._cell_m3
+        share = self.captured_share(solution)
+        target_w = solution.absorbed_w * share
+        if raw_w <= 0.0 < target_w:
+            raise SolverError(
+                "The antenna heats no cell of the grid.",
+                where="deposition",
+                got=f"{target_w:.3g} W to place, no conducting cell in reach",
+                advice="check that the needle lies in tissue and the conductivity is not zero",
+            )
+        correction = target_w / raw_w if raw_w > 0 else 1.0
+        q *= np.float32(correction)
+        return Deposited(q.reshape(self.grid.shape), target_w, share, correction)
+
+    def captured_share(self, solution: AxisymmetricSolution) -> float:
+        """Share of the solution's absorbed power that lies inside the grid (1 where the grid holds all of it)."""
+        self._prepare(solution)
+        r, z = solution.r_m, solution.z_m
+        density = solution.q.astype(np.float64) * (2 * np.pi * r[:, None])
+        total = np.trapezoid(np.trapezoid(density, r, axis=0), z)
+        inside = np.trapezoid(np.trapezoid(density * self._coverage, r, axis=0), z)
+        return float(inside / total) if total > 0 else 1.0
+
+    def _prepare(self, solution: AxisymmetricSolution) -> None:
+        """Interpolation weights for the solution's sample lines, kept until the lines change."""
+        lines = (solution.r_m, solution.z_m)
+        if self._lines is not None and all(np.array_equal(a, b) for a, b in zip(self._lines, lines, strict=True)):
+            return
+        self._weights = []
+        for points in (self._far, self._near):
+            i, a = interval_weights(lines[0], points.r.astype(np.float64))
+            j, b = interval_weights(lines[1], points.z.astype(np.float64))
+            corner = (i * lines[1].size + j).astype(np.int32)
+            self._weights.append((corner, a.astype(np.float32), b.astype(np.float32)))
+        self._coverage = self._inside_share(*lines)
+        self._lines = lines
+
+    def _inside_share(self, r_m: Array, z_m: Array) -> Array:
+        """Share of each ring (r, z) that lies inside the grid, from 48 points a ring on a 2 mm raster."""
+        coarse_r = np.arange(0.0, r_m[-1] * 1e3 + 2.0, 2.0)
+        coarse_z = np.arange(z_m[0] * 1e3, z_m[-1] * 1e3 + 2.0, 2.0)
+        axis = self.trajectory.axis
+        one, two = _across(axis)
+        angle = (np.arange(48) + 0.5) * 2 * np.pi / 48
+        ring = np.cos(angle)[:, None] * one + np.sin(angle)[:, None] * two
+        points = self.trajectory.point_mm(coarse_z)[None, :, None, :] + coarse_r[:, None, None, None] * ring
+        share = self.grid.contains(points).mean(axis=-1)
+        i, a = interval_weights(coarse_r * 1e-3, r_m)
+        j, b = interval_weights(coarse_z * 1e-3, z_m)
+        return bilinear(share, i[:, None], a[:, None], j[None, :], b[None, :])
+
+
+def _filled_inside(solution: AxisymmetricSolution) -> NDArray[np.float32]:
+    """|E|^2 with the applicator's inside filled from the tissue next to it, so that interpolation sees no step."""
+    first = np.argmax(solution.tissue, axis=0)
+    rows = np.maximum(np.arange(solution.r_m.size)[:, None], first[None, :])
+    return solution.e2[rows, np.arange(solution.z_m.size)[None, :]]
+
+
+def _across(axis: Array) -> tuple[Array, Array]:
+    """Two unit vectors that complete ``axis`` to a right-handed frame."""
+    one = np.cross(axis, np.eye(3)[int(np.argmin(np.abs(axis)))])
+    one /= np.linalg.norm(one)
+    return one, np.cross(axis, one)

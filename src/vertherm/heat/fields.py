@@ -1,0 +1,180 @@
+"""The padded float32 arrays a solver works on, built once from a :class:`BioheatProblem`."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertherm.core.warnings import ModelRangeWarning
+from vertherm.heat.problem import BioheatProblem, Field
+
+FASTEST_CELL_PER_S = 1000.0
+"""Cells that would come into balance with their neighbours or their blood faster than in about a millisecond (copper at
+1 mm needs 700/s) are slowed down to that: invisible at steps of seconds, and it bounds the work for any input."""
+LEAST_CAPACITY_J_M3K = 1e3
+"""Floor of a cell's heat capacity, about that of air: 1/4000 of tissue, so it stores nothing that matters."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fields:
+    """Arrays of shape (nx+2, ny+2, nz+2) and lists of faces; temperatures relative to arterial blood.
+
+    Args:
+        w: 1 / (capacity * spacing^2), m K/W s; 0 in held cells and ghosts.
+        kx, ky, kz: conductances between cell i-1 and i, W/mK; outer faces doubled (half a cell to the face) or 0.
+        p0: perfusion / capacity, 1/s.
+        capacity: J/m3K, 0 in held cells.
+        lam: latent heat in kelvin of wet tissue.
+        rv: wet over dry capacity.
+        stiffness: Gershgorin bound of a cell's conduction, 1/s.
+        free: cells that are not held.
+        sinks, outer: (cell a, cell b, conductance in W/mK) of faces into held cells and to the outside.
+        limited_cells: how many cells were slowed down (see :data:`FASTEST_CELL_PER_S`).
+    """
+
+    w: Field
+    kx: Field
+    ky: Field
+    kz: Field
+    p0: Field
+    capacity: Field
+    lam: Field
+    rv: Field
+    stiffness: Field
+    free: NDArray[np.bool_]
+    start: Field
+    sinks: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+    outer: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+    limited_cells: int
+
+
+def padded(values: NDArray | float, shape: tuple[int, int, int], fill: float = 0.0) -> Field:
+    """``values`` on the cells, ``fill`` in one ghost layer around them."""
+    out = np.full(tuple(n + 2 for n in shape), fill, dtype=np.float32)
+    out[1:-1, 1:-1, 1:-1] = values
+    return out
+
+
+def build_fields(problem: BioheatProblem) -> Fields:
+    """Pad, scale and bound the arrays of ``problem``."""
+    shape = problem.shape
+    held = np.zeros(shape, dtype=bool) if problem.held is None else problem.held
+    capacity = np.where(held, np.inf, np.maximum(problem.capacity, LEAST_CAPACITY_J_M3K)).astype(np.float32)
+    w = (1.0 / (capacity.astype(np.float64) * problem.spacing_m**2)).astype(np.float32)
+    faces = [_outer(k, axis, problem.boundary) for axis, k in enumerate(problem.conductivity_faces)]
+    faces, limited = _limited(faces, w)
+    p0 = np.minimum(problem.perfusion / capacity, FASTEST_CELL_PER_S).astype(np.float32)
+    wet = np.where(held, 0, capacity).astype(np.float32)
+    latent = 0.0 if problem.latent_j_m3 is None else problem.latent_j_m3
+    boils = (problem.latent_j_m3 is not None) & ~held
+    lam = np.where(boils, latent / capacity, 0.0)
+    # A cell without water has no vapour branch either: it stays on its own capacity at any temperature.
+    rv = np.where(boils & (lam > 0), wet / np.asarray(problem.vapour, dtype=np.float64), 1.0)
+    stiffness = 2.0 * w * _face_sum(faces)
+    start = np.where(held, problem.held_temperature_c, problem.initial_c) - problem.arterial_c
+    kx, ky, kz = (_padded_faces(k, axis, shape) for axis, k in enumerate(faces))
+    if limited:
+        warnings.warn(
+            f"{limited} cells conduct or store heat beyond what a step can follow; they were slowed to 1 ms.",
+            ModelRangeWarning,
+            stacklevel=3,
+        )
+    return Fields(
+        padded(w, shape), kx, ky, kz, padded(p0, shape), padded(wet, shape), padded(lam, shape), padded(rv, shape, 1.0),
+        padded(stiffness, shape), ~held, padded(start, shape), _sink_faces(faces, held), _outer_faces(faces, held),
+        limited,
+    )  # fmt: skip
+
+
+def _outer(faces: Field, axis: int, boundary: str) -> Field:
+    out = np.array(faces, dtype=np.float32)
+    factor = 2.0 if boundary == "fixed" else 0.0
+    for end in (0, -1):
+        out[(slice(None),) * axis + (end,)] *= factor
+    return out
+
+
+def _sides(faces: list[Field]) -> list[Field]:
+    lower = [k[(slice(None),) * a + (slice(0, -1),)] for a, k in enumerate(faces)]
+    upper = [k[(slice(None),) * a + (slice(1, None),)] for a, k in enumerate(faces)]
+    return lower + upper
+
+
+def _face_sum(faces: list[Field]) -> Field:
+    return np.sum(_sides(faces), axis=0, dtype=np.float32)
+
+
+def _limited(faces: list[Field], w: Field) -> tuple[list[Field], int]:
+    rate = w * _face_sum(faces)
+    count = int(np.count_nonzero(rate > FASTEST_CELL_PER_S))
+    if not count:
+        return faces, 0
+    share = np.minimum(1.0, FASTEST_CELL_PER_S / np.maximum(rate, 1e-30)).astype(np.float32)
+    out = []
+    for axis, k in enumerate(faces):
+        pad = [(1, 1) if a == axis else (0, 0) for a in range(3)]
+        edge = np.pad(share, pad, constant_values=1.0)
+        lower = edge[(slice(None),) * axis + (slice(0, -1),)]
+        upper = edge[(slice(None),) * axis + (slice(1, None),)]
+        out.append(k * np.minimum(lower, upper))
+    return out, count
+
+
+def _padded_faces(faces: Field, axis: int, shape: tuple[int, int, int]) -> Field:
+    """Face i of the cells lies at padded index i + 1 along its own axis: between padded cells i and i + 1."""
+    out = np.zeros(tuple(n + 2 for n in shape), dtype=np.float32)
+    window = tuple(slice(1, None) if a == axis else slice(1, -1) for a in range(3))
+    out[window] = faces
+    return out
+
+
+Faces = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+
+
+def _flat(index: tuple[NDArray, ...], shape: tuple[int, ...], offset: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Flat padded index of the cells ``index + offset``."""
+    _, ny, nz = (n + 2 for n in shape)
+    i, j, k = (np.asarray(a, dtype=np.int64) + 1 + o for a, o in zip(index, offset, strict=True))
+    return (i * ny + j) * nz + k
+
+
+def _unit(axis: int, sign: int) -> tuple[int, int, int]:
+    return (sign * (axis == 0), sign * (axis == 1), sign * (axis == 2))
+
+
+def _joined(parts: list[Faces]) -> Faces:
+    a, b, c = zip(*parts, strict=True)
+    return np.concatenate(a), np.concatenate(b), np.concatenate(c)
+
+
+def _sink_faces(faces: list[Field], held: NDArray[np.bool_]) -> Faces:
+    """Faces between a free cell (a) and a held one (b)."""
+    parts: list[Faces] = []
+    for axis, k in enumerate(faces):
+        inner = k[(slice(None),) * axis + (slice(1, -1),)]
+        lower = held[(slice(None),) * axis + (slice(0, -1),)]
+        upper = held[(slice(None),) * axis + (slice(1, None),)]
+        for free_is_lower in (True, False):
+            index = np.nonzero((upper & ~lower) if free_is_lower else (lower & ~upper))
+            low, high = _flat(index, held.shape, (0, 0, 0)), _flat(index, held.shape, _unit(axis, 1))
+            a, b = (low, high) if free_is_lower else (high, low)
+            parts.append((a, b, inner[index].astype(np.float64)))
+    return _joined(parts)
+
+
+def _outer_faces(faces: list[Field], held: NDArray[np.bool_]) -> Faces:
+    """Faces between a free edge cell (a) and its ghost (b)."""
+    parts: list[Faces] = []
+    for axis, k in enumerate(faces):
+        for end, sign in ((0, -1), (held.shape[axis] - 1, 1)):
+            edge = np.zeros(held.shape, dtype=bool)
+            edge[(slice(None),) * axis + (end,)] = True
+            index = np.nonzero(edge & ~held)
+            face = tuple(c + (1 if sign > 0 else 0) if a == axis else c for a, c in enumerate(index))
+            conductance = k[face].astype(np.float64)
+            cell, ghost = _flat(index, held.shape, (0, 0, 0)), _flat(index, held.shape, _unit(axis, sign))
+            parts.append((cell, ghost, conductance))
+    return _joined(parts)

@@ -1,0 +1,269 @@
+# mypy: disable-error-code="no-untyped-def"
+"""Numba kernels that visit only part of the grid: boiling cells, warm rows, tracked cells, single faces.
+
+Temperatures here are relative to arterial blood, like the state. The state Y is an *equivalent* temperature: heat
+content divided by the capacity of the wet tissue. Below the vaporisation band it is the temperature. In the band (``tl``
+to ``tu``) the cell takes up its latent heat, worth ``lam`` kelvin, while it warms by tu - tl; above, the dry tissue warms
+by ``rv`` kelvin for each kelvin's worth of heat.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+OPTIONS = {"fastmath": True, "nogil": True, "error_model": "numpy", "cache": True}
+SATURATION = 1e9
+"""Doses stop here, so that boiling tissue keeps a finite number."""
+
+
+@njit(inline="always", **OPTIONS)
+def to_temperature(y, lam, rv, tl, tu):
+    """Temperature of a cell whose equivalent temperature is ``y``."""
+    if y <= tl:
+        return y
+    band = lam + (tu - tl)
+    if y < tl + band:
+        return tl + (y - tl) * (tu - tl) / band
+    return tu + (y - tl - band) * rv
+
+
+@njit(inline="always", **OPTIONS)
+def mean_over(rate, integral, x0, x1):
+    """Mean of a tabulated function while its variable runs evenly from node coordinate ``x0`` to ``x1``."""
+    if abs(x1 - x0) < 1e-3:
+        return _value(rate, 0.5 * (x0 + x1))
+    return (_integral(rate, integral, x1) - _integral(rate, integral, x0)) / (x1 - x0)
+
+
+@njit(inline="always", **OPTIONS)
+def _value(rate, x):
+    last = rate.size - 1
+    if x <= 0.0:
+        return rate[0]
+    if x >= last:
+        return rate[last]
+    i = int(x)
+    return rate[i] + (rate[i + 1] - rate[i]) * (x - i)
+
+
+@njit(inline="always", **OPTIONS)
+def _integral(rate, integral, x):
+    last = rate.size - 1
+    if x <= 0.0:
+        return rate[0] * x
+    if x >= last:
+        return integral[last] + rate[last] * (x - last)
+    i = int(x)
+    f = x - i
+    return integral[i] + f * (rate[i] + 0.5 * f * (rate[i + 1] - rate[i]))
+
+
+@njit(**OPTIONS)
+def hot_scan(Y, rate, row_max, row_rate, lam, rv, stiffness, tl, tu, dt, box):
+    """Box of cells that are boiling or may begin to within ``dt``, and what limits the step there.
+
+    Args:
+        box: int64 (6,), filled with the first and last i, j, k (padded indices; first > last where there is none).
+
+    Returns:
+        largest spectral bound of dry cells (``stiffness * rv``), largest temperature rate of the grid in K/s.
+    """
+    nx, ny, nz = Y.shape[0] - 2, Y.shape[1] - 2, Y.shape[2] - 2
+    box[0] = box[2] = box[4] = 1 << 30
+    box[1] = box[3] = box[5] = -1
+    bound, fastest = 0.0, 0.0
+    for i in range(1, nx + 1):
+        for j in range(1, ny + 1):
+            if row_max[i, j] + dt * row_rate[i, j] < tl:
+                fastest = max(fastest, row_rate[i, j])
+                continue
+            for k in range(1, nz + 1):
+                y, r = Y[i, j, k], abs(rate[i, j, k])
+                band = lam[i, j, k] + (tu - tl)
+                slope = 1.0 if y <= tl else ((tu - tl) / band if y < tl + band else rv[i, j, k])
+                fastest = max(fastest, r * slope)
+                if y + dt * r < tl:
+                    continue
+                box[0], box[1] = min(box[0], i), max(box[1], i)
+                box[2], box[3] = min(box[2], j), max(box[3], j)
+                box[4], box[5] = min(box[4], k), max(box[5], k)
+                if y + dt * r > tl + 0.8 * band:
+                    bound = max(bound, stiffness[i, j, k] * max(rv[i, j, k], 1.0))
+    return bound, fastest
+
+
+@njit(**OPTIONS)
+def hot_excess(Y, X, c, G, lam, rv, tl, tu, box):
+    """G <- (T(Y + c X) - T(Y)) - c X in the box: what the linear operator gets wrong about boiling cells."""
+    for i in range(box[0], box[1] + 1):
+        for j in range(box[2], box[3] + 1):
+            for k in range(box[4], box[5] + 1):
+                y, x = Y[i, j, k], c * X[i, j, k]
+                la, r = lam[i, j, k], rv[i, j, k]
+                G[i, j, k] = to_temperature(y + x, la, r, tl, tu) - to_temperature(y, la, r, tl, tu) - x
+
+
+@njit(**OPTIONS)
+def hot_state(Y, G, lam, rv, tl, tu, box):
+    """G <- T(Y) - Y in the box."""
+    for i in range(box[0], box[1] + 1):
+        for j in range(box[2], box[3] + 1):
+            for k in range(box[4], box[5] + 1):
+                y = Y[i, j, k]
+                G[i, j, k] = to_temperature(y, lam[i, j, k], rv[i, j, k], tl, tu) - y
+
+
+@njit(**OPTIONS)
+def hot_apply(G, out, kx, ky, kz, w, p, c, box):
+    """out += c (w div(k grad G) - p G) on the box and the cells around it (G is zero outside the box)."""
+    nx, ny, nz = G.shape[0] - 2, G.shape[1] - 2, G.shape[2] - 2
+    for i in range(max(box[0] - 1, 1), min(box[1] + 1, nx) + 1):
+        for j in range(max(box[2] - 1, 1), min(box[3] + 1, ny) + 1):
+            for k in range(max(box[4] - 1, 1), min(box[5] + 1, nz) + 1):
+                g = G[i, j, k]
+                flux = kx[i, j, k] * (G[i - 1, j, k] - g) + kx[i + 1, j, k] * (G[i + 1, j, k] - g)
+                flux += ky[i, j, k] * (G[i, j - 1, k] - g) + ky[i, j + 1, k] * (G[i, j + 1, k] - g)
+                flux += kz[i, j, k] * (G[i, j, k - 1] - g) + kz[i, j, k + 1] * (G[i, j, k + 1] - g)
+                out[i, j, k] += c * (w[i, j, k] * flux - p[i, j, k] * g)
+
+
+@njit(**OPTIONS)
+def hot_finish(Y, G, p, capacity, latent_max, lam, tl, tu, box):
+    """Largest latent fraction so far, and perfusion's heat that the plain ledger kernel gets wrong (W/m3 summed)."""
+    extra = 0.0
+    for i in range(box[0], box[1] + 1):
+        for j in range(box[2], box[3] + 1):
+            for k in range(box[4], box[5] + 1):
+                band = lam[i, j, k] + (tu - tl)
+                fraction = min(max((Y[i, j, k] - tl) / band, np.float32(0.0)), np.float32(1.0))
+                if lam[i, j, k] > 0.0:
+                    latent_max[i, j, k] = max(latent_max[i, j, k], fraction)
+                extra += capacity[i, j, k] * p[i, j, k] * G[i, j, k]
+    return extra
+
+
+@njit(**OPTIONS)
+def perfusion_kernel(
+    Y, rate, p, p0, omega, model, lam, rv, tl, tu, dt, low_c, per_k, rates, integrals, stop, stop_int, stop_per,
+    arterial_c, row_max, row_rate, active, wake, lo, hi,
+):  # fmt: skip
+    """Mean perfusion of the coming step, p = p0 * rise(T) * survival(omega), and the rate corrected for it.
+
+    T runs from now to its linear prediction and omega with it; the means over the step make the whole scheme second
+    order and switch the flow off within the step. Rows that never passed ``wake`` are left alone.
+    """
+    ny, nz = Y.shape[1] - 2, Y.shape[2] - 2
+    for i in range(lo, hi):
+        for j in range(1, ny + 1):
+            if not active[i, j]:
+                if row_max[i, j] + dt * row_rate[i, j] < wake:
+                    continue
+                active[i, j] = True
+            for k in range(1, nz + 1):
+                if p0[i, j, k] == 0.0:
+                    continue
+                y, la, r = Y[i, j, k], lam[i, j, k], rv[i, j, k]
+                t0 = to_temperature(y, la, r, tl, tu)
+                t1 = to_temperature(y + dt * rate[i, j, k], la, r, tl, tu)
+                x0, x1 = (t0 + arterial_c - low_c) * per_k, (t1 + arterial_c - low_c) * per_k
+                m = 2 + model[i, j, k]
+                o0 = omega[i, j, k]
+                o1 = o0 + dt * mean_over(rates[m], integrals[m], x0, x1)
+                factor = mean_over(rates[0], integrals[0], x0, x1)
+                factor *= mean_over(stop, stop_int, o0 * stop_per, o1 * stop_per)
+                fresh = p0[i, j, k] * factor
+                rate[i, j, k] -= (fresh - p[i, j, k]) * t0
+                p[i, j, k] = fresh
+
+
+@njit(**OPTIONS)
+def dose_kernel(
+    Y, D, peak, cem, omega, model, lam, rv, tl, tu, dt, low_c, per_k, rates, integrals, arterial_c, row_max, row_before,
+    dose_from, lo, hi,
+):  # fmt: skip
+    """Peak temperature everywhere; CEM43 (minutes) and omega of warm rows; after a step from Y - D to Y."""
+    ny, nz = Y.shape[1] - 2, Y.shape[2] - 2
+    for i in range(lo, hi):
+        for j in range(1, ny + 1):
+            if row_max[i, j] <= tl:
+                y, largest = Y[i, j, 1:-1], peak[i, j, 1:-1]
+                for k in range(nz):
+                    largest[k] = max(largest[k], y[k])
+            else:
+                for k in range(1, nz + 1):
+                    t1 = to_temperature(Y[i, j, k], lam[i, j, k], rv[i, j, k], tl, tu)
+                    peak[i, j, k] = max(peak[i, j, k], t1)
+            if max(row_max[i, j], row_before[i, j]) < dose_from:
+                continue
+            for k in range(1, nz + 1):
+                y1 = Y[i, j, k]
+                y0 = y1 - D[i, j, k]
+                if max(y0, y1) < dose_from:
+                    continue
+                la, r = lam[i, j, k], rv[i, j, k]
+                x0 = (to_temperature(y0, la, r, tl, tu) + arterial_c - low_c) * per_k
+                x1 = (to_temperature(y1, la, r, tl, tu) + arterial_c - low_c) * per_k
+                m = 2 + model[i, j, k]
+                cem[i, j, k] = min(cem[i, j, k] + dt * mean_over(rates[1], integrals[1], x0, x1), SATURATION)
+                omega[i, j, k] = min(omega[i, j, k] + dt * mean_over(rates[m], integrals[m], x0, x1), SATURATION)
+
+
+@njit(**OPTIONS)
+def largest_kernel(Y, lam, rv, tl, tu, cells, starts, largest):
+    """Largest temperature of each tracked structure; ``cells`` are flat padded indices, ``starts`` (m + 1) offsets."""
+    y, la, r = Y.reshape(-1), lam.reshape(-1), rv.reshape(-1)
+    for m in range(starts.size - 1):
+        best = -np.inf
+        for n in range(starts[m], starts[m + 1]):
+            c = cells[n]
+            best = max(best, to_temperature(y[c], la[c], r[c], tl, tu))
+        largest[m] = best
+
+
+@njit(**OPTIONS)
+def sensor_kernel(Y, lam, rv, tl, tu, cells, weights, reading):
+    """Trilinear readings: ``cells`` and ``weights`` are (m, 8)."""
+    y, la, r = Y.reshape(-1), lam.reshape(-1), rv.reshape(-1)
+    for m in range(cells.shape[0]):
+        total = 0.0
+        for n in range(cells.shape[1]):
+            c = cells[m, n]
+            total += weights[m, n] * to_temperature(y[c], la[c], r[c], tl, tu)
+        reading[m] = total
+
+
+@njit(**OPTIONS)
+def face_heat_kernel(Y, D, G, faces_a, faces_b, conductance):
+    """Sum of conductance * (T_a - T_b) at mid-step over single faces: sinks, outer faces (W/m)."""
+    y, d, g = Y.reshape(-1), D.reshape(-1), G.reshape(-1)
+    total = 0.0
+    for n in range(faces_a.size):
+        a, b = faces_a[n], faces_b[n]
+        total += conductance[n] * ((y[a] + g[a] - 0.5 * d[a]) - (y[b] + g[b] - 0.5 * d[b]))
+    return total
+
+
+@njit(**OPTIONS)
+def shaft_kernel(X, G, scale, out, w, cells, weights, starts, operator, constant, gain, tissue):
+    """Heat from a shaft, operator (scale X + G) + constant, spread over its cells: out += gain * heat * weight * w.
+
+    ``gain`` carries the step, the piece of length and 1 / spacing; ``tissue`` receives the tissue's temperature at the
+    nodes. Returns the heat (W/m, summed over nodes) that fell on cells of fixed temperature.
+    """
+    x, g, o, ww = X.reshape(-1), G.reshape(-1), out.reshape(-1), w.reshape(-1)
+    nodes = starts.size - 1
+    for n in range(nodes):
+        tissue[n] = 0.0
+        for m in range(starts[n], starts[n + 1]):
+            tissue[n] += weights[m] * (scale * x[cells[m]] + g[cells[m]])
+    lost = 0.0
+    for n in range(nodes):
+        total = constant[n]
+        for m in range(nodes):
+            total += operator[n, m] * tissue[m]
+        for m in range(starts[n], starts[n + 1]):
+            o[cells[m]] += gain * total * weights[m] * ww[cells[m]]
+            if ww[cells[m]] == 0.0:
+                lost += total * weights[m]
+    return lost

@@ -1,0 +1,117 @@
+"""Checks of a treatment against the anatomy, before anything is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vertherm.core.errors import InputError
+from vertherm.geometry.trajectory import Trajectory
+from vertherm.imaging.anatomy import Anatomy
+from vertherm.planning.objects import Case, Target, Treatment
+from vertherm.planning.protocol import CANAL_KINDS
+
+NEAR_LEVEL_MM = 15.0
+"""A lesion farther than this from its vertebra's label is called out: the level may be wrong."""
+
+
+def check_tip(treatment: Treatment, anatomy: Anatomy) -> None:
+    """Raises InputError where the antenna's tip lies outside the image or outside the body."""
+    tip = treatment.trajectory.tip_mm
+    lower, upper = anatomy.ct.grid.bounds()
+    if not anatomy.ct.grid.contains(tip):
+        raise InputError(
+            "The antenna's tip lies outside the image.",
+            where="applicators[1].tip",
+            got=f"RAS {_mm(tip)}",
+            expected=f"within RAS {_mm(lower)} to {_mm(upper)}",
+            advice="check the coordinates and their frame (RAS or LPS)",
+        )
+    if anatomy.tissue_at(tip) == "air":
+        raise InputError(
+            "The antenna's tip lies outside the body.",
+            where="applicators[1].tip",
+            got=f"air at RAS {_mm(tip)}",
+            expected="a point in tissue",
+            advice="check the coordinates and their frame (RAS or LPS)",
+        )
+
+
+def check_target(target: Target, anatomy: Anatomy) -> list[str]:
+    """Notes on a lesion; raises InputError where it is empty, outside the image or outside the body."""
+    where = f"target {target.name}"
+    inside = np.argwhere(target.mask.data)
+    if inside.size == 0:
+        raise InputError("The lesion mask is empty.", where=where, advice="check the mask file and its label value")
+    points = target.mask.grid.world(inside)
+    codes = anatomy.tissue.sample(points, order=0, outside=-1.0)
+    air = [code for code, name in anatomy.tissue_names.items() if name == "air"]
+    outside = float(np.mean((codes < 0) | np.isin(codes, air)))
+    if outside > 0.05:
+        raise InputError(
+            "The lesion lies outside the body or the image.",
+            where=where,
+            got=f"{outside:.0%} of its volume in air or beyond the image",
+            expected="all of it in tissue",
+            advice="check that the mask belongs to this CT and was drawn in its frame",
+        )
+    vertebra = anatomy.vertebrae.get(target.level)
+    if vertebra is None:
+        return [f"{target.name}: no label for vertebra {target.level}; the level rests on the user's word alone."]
+    from scipy.spatial import cKDTree
+
+    bone = vertebra.grid.world(np.argwhere(vertebra.data))
+    distance = float(cKDTree(bone).query(points.mean(axis=0))[0])
+    if distance > NEAR_LEVEL_MM:
+        return [f"{target.name}: its centre lies {distance:.0f} mm from vertebra {target.level}: is the level right?"]
+    return []
+
+
+def pierced_structures(trajectory: Trajectory, radius_mm: float, anatomy: Anatomy, kinds: tuple[str, ...]) -> list[str]:
+    """Names of structures of ``kinds`` that a needle of ``radius_mm`` passes through, tip to entry."""
+    found = []
+    along = trajectory.point_mm(np.arange(0.0, trajectory.length_mm + 0.25, 0.25))
+    normal = _normals(trajectory)
+    angles = np.linspace(0.0, 2.0 * np.pi, 8, endpoint=False)
+    ring = radius_mm * (np.cos(angles)[:, None] * normal[0] + np.sin(angles)[:, None] * normal[1])
+    points = np.concatenate([along, (along[:, None, :] + ring).reshape(-1, 3)])
+    for structure in anatomy.structures:
+        if structure.kind.value in kinds and (structure.mask.sample(points, order=0, outside=0.0) > 0).any():
+            found.append(structure.name)
+    return found
+
+
+def check_path(treatment: Treatment, anatomy: Anatomy) -> list[str]:
+    """Names of canal structures the needle passes through; raises InputError unless this is a reconstruction."""
+    pierced = pierced_structures(treatment.trajectory, treatment.antenna.shaft_radius_mm, anatomy, CANAL_KINDS)
+    if pierced and not treatment.reconstruction:
+        raise InputError(
+            "The needle passes through the spinal canal.",
+            where="applicators[1]",
+            got=f"crosses {', '.join(pierced)}",
+            expected="a path clear of cord, cauda, dural sac and canal",
+            advice="choose another path; to reconstruct what really happened set [protocol] reconstruction = true "
+            "(the status stays stop)",
+        )
+    return pierced
+
+
+def check_case(case: Case, treatment: Treatment) -> tuple[list[str], list[str]]:
+    """Run every check; returns notes for the reader and names of canal structures the needle passes through."""
+    notes = [note for target in case.targets for note in check_target(target, case.anatomy)]
+    check_tip(treatment, case.anatomy)
+    pierced = check_path(treatment, case.anatomy)
+    if pierced:
+        notes.append(f"Reconstruction: the needle passes through {', '.join(pierced)}; the status stays stop.")
+    return notes, pierced
+
+
+def _normals(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
+    axis = trajectory.axis
+    helper = np.eye(3)[int(np.argmin(np.abs(axis)))]
+    first = np.cross(axis, helper)
+    first /= np.linalg.norm(first)
+    return first, np.cross(axis, first)
+
+
+def _mm(point: np.ndarray) -> str:
+    return "(" + ", ".join(f"{value:.1f}" for value in point) + ") mm"

@@ -1,0 +1,100 @@
+"""One member: run it, then measure structures, zones and lesions. This is what a worker process does."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertherm.geometry.margins import ablation_margin
+from vertherm.geometry.volume import FloatArray, Volume
+from vertherm.geometry.zones import enclosed_volume_ml, zone_axes
+from vertherm.heat.coupling import Setup, run_member
+from vertherm.heat.member import Member
+from vertherm.heat.result import ThermalResult
+from vertherm.materials.constants import constants
+from vertherm.planning.outcome import CoverageOutcome, MemberOutcome, StructureOutcome, ZoneOutcome
+from vertherm.planning.protocol import Protocol
+
+
+@dataclass(frozen=True, eq=False)
+class LesionOnGrid:
+    """A lesion mask on its own grid, with the target's name."""
+
+    name: str
+    mask: Volume
+
+
+def evaluate(setup: Setup, member: Member, protocol: Protocol, lesions: tuple[LesionOnGrid, ...]) -> MemberOutcome:
+    """Run one member and measure what it did."""
+    result = run_member(setup, member)
+    start = time.perf_counter()
+    fields = {"peak_c": result.peak_c, "cem43_min": result.cem43_min, "omega": result.omega}
+    zones: dict[str, ZoneOutcome] = {}
+    coverage: dict[str, dict[str, CoverageOutcome]] = {lesion.name: {} for lesion in lesions}
+    for metric in protocol.metrics:
+        field, level = zone_field(fields[metric.field], metric.field, metric.level)
+        volume = Volume(field, setup.tissue.grid)
+        zones[metric.id] = _zone(volume, level, setup.trajectory.axis)
+        for lesion in lesions:
+            coverage[lesion.name][metric.id] = _coverage(lesion.mask, volume, level)
+    statistics = {**result.statistics, "measure_s": time.perf_counter() - start}
+    return MemberOutcome(
+        member=member,
+        structures=_structures(setup, result),
+        zones=zones,
+        coverage=coverage,
+        fields=fields,
+        time_s=result.time_s,
+        curves=result.curves,
+        power=result.power,
+        ledger=result.ledger,
+        status=result.status,
+        statistics=statistics,
+    )
+
+
+def zone_field(field: NDArray[np.float32], quantity: str, level: float) -> tuple[NDArray[np.float32], float]:
+    """The field and level whose surface is the zone, on a scale that is nearly linear in space.
+
+    Dose and damage grow exponentially with temperature; linear interpolation between cells would pull their surface
+    outwards by a good part of a cell. Their logarithm is as smooth as the temperature.
+    """
+    if quantity == "peak_c":
+        return field, level
+    floor = level * 1e-12
+    return np.log(np.clip(field, floor, level * 1e12)).astype(np.float32), float(np.log(level))
+
+
+def _zone(field: Volume, level: float, axis: FloatArray) -> ZoneOutcome:
+    volume = enclosed_volume_ml(field, level)
+    if volume <= 0.0:
+        return ZoneOutcome(0.0, 0.0, 0.0)
+    axes = zone_axes(field, level, axis)
+    return ZoneOutcome(volume, axes.long_mm, axes.short_mm)
+
+
+def _coverage(mask: Volume, field: Volume, level: float) -> CoverageOutcome:
+    margin = ablation_margin(mask, field, level)
+    if margin.zone_empty:
+        return CoverageOutcome(0.0, None, None)
+    return CoverageOutcome(margin.coverage, margin.minimum_mm, margin.error_mm)
+
+
+def _structures(setup: Setup, result: ThermalResult) -> dict[str, StructureOutcome]:
+    found = {}
+    body = constants("body_temperature").value
+    for name in setup.tracked:
+        cells = setup.probes.get(name)
+        if cells is None:
+            # Labelled, but wholly beyond the heated crop, whose faces stay at body temperature.
+            found[name] = StructureOutcome(body, 0.0, 0.0)
+            continue
+        curve = result.curves[name]
+        peak = float(result.peak_c.ravel()[cells].max())
+        found[name] = StructureOutcome(
+            peak, float(result.cem43_min.ravel()[cells].max()), float(result.time_s[int(np.argmax(curve))])
+        )
+    return found

@@ -1,0 +1,210 @@
+"""Limits and verdict: the worst member decides, and what is not labelled is not safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from vertherm.clinical.levels import Level, root_names
+from vertherm.imaging.anatomy import Anatomy, Structure
+from vertherm.planning.assessment import Banded, CoverageStatus, Status, StructureRow
+from vertherm.planning.outcome import MemberOutcome
+from vertherm.planning.protocol import CANAL_KINDS, Limit, Protocol, required_for
+
+SEVERITY: tuple[Status, ...] = ("green", "warn", "not assessed", "stop")
+"""From best to worst: a broken limit is worse than an unknown, an unknown is worse than a warning."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A structure that the protocol wants labelled, and the structures that answer it (none: not assessed)."""
+
+    name: str
+    answered_by: tuple[str, ...]
+
+
+def requirements(protocol: Protocol, level: Level, anatomy: Anatomy) -> list[Requirement]:
+    """What must be assessed around ``level`` and which labelled structures do it."""
+    wanted: list[Requirement] = []
+    for word in required_for(protocol, level.region.value):
+        if word == "canal":
+            wanted.append(_answer("cord, cauda, dural sac or canal", anatomy, CANAL_KINDS))
+        elif word == "roots":
+            wanted.extend(_roots(level, anatomy))
+        else:
+            kinds = tuple(word.split("|"))
+            wanted.append(_answer(" or ".join(kinds), anatomy, kinds))
+    return wanted
+
+
+def _answer(name: str, anatomy: Anatomy, kinds: Iterable[str]) -> Requirement:
+    return Requirement(name, tuple(s.name for s in anatomy.structures if s.kind.value in kinds and s.mask.data.any()))
+
+
+def _roots(level: Level, anatomy: Anatomy) -> list[Requirement]:
+    upper = [other for other in anatomy.vertebrae if other < level]
+    names = root_names(level, max(upper) if upper else None)
+    return [
+        Requirement(
+            f"root {root} {side}",
+            tuple(
+                s.name
+                for s in anatomy.structures
+                if s.kind.value == "root" and s.name == f"root {root} {side}" and s.mask.data.any()
+            ),
+        )
+        for root in names
+        for side in ("left", "right")
+    ]
+
+
+def judge(peak_c: float, cem43_min: float, limit: Limit) -> Status:
+    """Status of one temperature and dose against a limit; a value equal to the limit has reached it."""
+    if _reached(peak_c, limit.stop_c) or _reached(cem43_min, limit.stop_cem43_min):
+        return "stop"
+    if _reached(peak_c, limit.warn_c) or _reached(cem43_min, limit.warn_cem43_min):
+        return "warn"
+    return "green"
+
+
+def _reached(value: float, limit: float | None) -> bool:
+    return limit is not None and value >= limit
+
+
+def worst(statuses: Iterable[Status]) -> Status:
+    """The worst of some statuses; "green" for none."""
+    return max(statuses, key=SEVERITY.index, default="green")
+
+
+def counted_for(structure: Structure, outcomes: Sequence[MemberOutcome], protocol: Protocol) -> list[MemberOutcome]:
+    """The members whose spread is a structure's safety band: no cooling; neural ones also with the local SAR factor."""
+    neural = structure.kind.value in protocol.local_sar.kinds
+    return [o for o in outcomes if o.member.cooling == "none" and (neural or o.member.sar_factor == 1.0)]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a row must know beside the numbers."""
+
+    switch_off_s: float
+    distances_mm: dict[str, float]
+    pierced: frozenset[str] = frozenset()
+
+
+def structure_row(
+    structure: Structure,
+    outcomes: Sequence[MemberOutcome],
+    protocol: Protocol,
+    required: bool,
+    around: Circumstances,
+) -> StructureRow:
+    """One row of the safety table, decided by the worst member that counts."""
+    limit = protocol.limit_for(structure.kind.value)
+    counted = counted_for(structure, outcomes, protocol)
+    values = [(o, o.structures[structure.name]) for o in counted]
+    nominal = values[0][1]
+    hottest, peak = max(values, key=lambda item: (item[1].peak_c, item[1].cem43_min))
+    dose = max(value.cem43_min for _, value in values)
+    status: Status = judge(peak.peak_c, dose, limit) if limit else "green"
+    unfinished = [o for o in counted if o.status != "settled"]
+    pierced = structure.name in around.pierced
+    if unfinished and status != "stop":
+        status = "not assessed"
+    if pierced:
+        status = "stop"
+    cooled = [o.structures[structure.name].peak_c for o in outcomes if o.member.cooling == "full"]
+    return StructureRow(
+        name=structure.name,
+        kind=structure.kind.value,
+        required=required,
+        derived=structure.derived,
+        peak_temperature_c=_band(nominal.peak_c, [v.peak_c for _, v in values]),
+        cem43_min=_band(nominal.cem43_min, [v.cem43_min for _, v in values]),
+        peak_time_s=peak.peak_time_s,
+        after_switch_off=peak.peak_time_s > around.switch_off_s + 0.5,
+        distance_to_antenna_mm=around.distances_mm.get(structure.name),
+        warn=limit.words("warn") if limit else "no limit",
+        stop=limit.words("stop") if limit else "no limit",
+        worst_member=hottest.member.name,
+        sar_factor=max(o.member.sar_factor for o in counted),
+        status=status,
+        words=_words(structure, status, peak.peak_c, dose, limit, pierced, unfinished),
+        with_cooling_c=max(cooled) if cooled else None,
+    )
+
+
+def missing_row(requirement: Requirement) -> StructureRow:
+    """The row of a required structure that nothing labels: not assessed, whatever the numbers elsewhere say."""
+    return StructureRow(
+        name=requirement.name,
+        kind="required",
+        required=True,
+        derived=False,
+        peak_temperature_c=None,
+        cem43_min=None,
+        peak_time_s=None,
+        after_switch_off=None,
+        distance_to_antenna_mm=None,
+        warn="",
+        stop="",
+        worst_member="",
+        sar_factor=1.0,
+        status="not assessed",
+        words=f"{requirement.name}: not labelled or outside the image. Not labelled is not safe: add a label to assess it.",
+    )
+
+
+def _band(value: float, all_values: Sequence[float]) -> Banded:
+    return Banded(value=value, low=min(all_values), high=max(all_values))
+
+
+def _words(
+    structure: Structure,
+    status: Status,
+    peak_c: float,
+    dose_min: float,
+    limit: Limit | None,
+    pierced: bool,
+    unfinished: Sequence[MemberOutcome],
+) -> str:
+    if pierced:
+        return f"The needle passes through {structure.name}: stop, whatever the temperature."
+    if status == "not assessed":
+        return f"The prediction is incomplete ({unfinished[0].status}): not assessed."
+    if limit is None:
+        return "The protocol sets no limit for this structure."
+    dose = f"{dose_min:.1f}" if dose_min < 1000 else f"{dose_min:.2g}"
+    reached = f"In the worst member up to {peak_c:.1f} °C and CEM43 {dose} min"
+    if status == "stop":
+        return f"{reached}: reaches the stop limit ({limit.words('stop')})."
+    if status == "warn":
+        return f"{reached}: reaches the warn limit ({limit.words('warn')}), stays under stop."
+    return f"{reached}: under the warn limit ({limit.words('warn')})."
+
+
+def verdict_words(rows: Sequence[StructureRow]) -> str:
+    """The safety verdict in one or two sentences that name what binds."""
+    names: dict[Status, list[str]] = {
+        status: [row.name for row in rows if row.status == status] for status in SEVERITY
+    }
+    parts = []
+    if names["stop"]:
+        parts.append(f"Stop: a limit is reached at {_list(names['stop'])}.")
+    if names["not assessed"]:
+        parts.append(f"Not assessed: {_list(names['not assessed'])}.")
+    if names["warn"]:
+        parts.append(f"Warning at {_list(names['warn'])}.")
+    return " ".join(parts) or "Every required structure is labelled and stays under its warn limit in the worst member."
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def coverage_status(coverage: float, margin_mm: float | None, goal_mm: float) -> CoverageStatus:
+    """Coverage in words, from the worst member: ``coverage`` is a share, ``margin_mm`` the signed minimal margin."""
+    if margin_mm is None:
+        return "no zone"
+    if margin_mm < 0 or coverage < 1.0 - 1e-3:
+        return "not covered"
+    return "covered with margin" if margin_mm >= goal_mm else "covered"

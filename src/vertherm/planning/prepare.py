@@ -1,0 +1,148 @@
+"""From a case file to Case, Treatment and Protocol: reads the images and checks what can be checked before computing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from vertherm.applicator.antenna import Antenna, load_antenna
+from vertherm.clinical.levels import CountingRule, LevelStatement, Transition, parse_level
+from vertherm.clinical.pathology import LesionKind
+from vertherm.core.errors import InputError
+from vertherm.core.progress import Progress, silent
+from vertherm.geometry.trajectory import Trajectory
+from vertherm.geometry.volume import LPS_RAS, FloatArray, Volume
+from vertherm.heat.schedule import Activation, Schedule
+from vertherm.imaging.anatomy import Anatomy
+from vertherm.imaging.build import add_lesion, build_anatomy
+from vertherm.imaging.lesion import synthetic_lesion
+from vertherm.imaging.read import read_ct, read_labels, read_mr
+from vertherm.planning.case import ActivationEntry, Applicator, CaseFile, Point, SyntheticLesion
+from vertherm.planning.case import Target as TargetEntry
+from vertherm.planning.objects import Case, Target, Treatment
+from vertherm.planning.protocol import Protocol, default_protocol, load_protocol
+
+
+def in_ras(point: Point, frame: str) -> FloatArray:
+    """A point of the case file in RAS mm."""
+    array = np.array(point, dtype=np.float64)
+    return LPS_RAS @ array if frame == "LPS" else array
+
+
+def prepare(entry: CaseFile, case_path: Path | None = None, progress: Progress = silent) -> tuple[Case, Treatment, Protocol]:
+    """Read everything a case file names.
+
+    Raises:
+        InputError: an image, label map, mask, antenna or protocol cannot be used.
+    """
+    protocol = load_protocol(entry.protocol.path) if entry.protocol.path else default_protocol()
+    treatment = _treatment(entry)
+    progress("images", 0.0)
+    ct = read_ct(entry.images.ct, series_uid=entry.images.series_uid)
+    labels = [(read_labels(item.path, ct), item.vocabulary) for item in entry.images.labels]
+    progress("images", 1.0)
+    progress("structures", 0.0)
+    mr = read_mr(entry.images.mr) if entry.images.mr else None
+    anatomy = build_anatomy(ct, labels, mr=mr)
+    targets = []
+    for target in entry.targets:
+        anatomy, built = _target(target, anatomy)
+        targets.append(built)
+    progress("structures", 1.0)
+    inputs = [("ct", entry.images.ct), *((f"labels ({label.vocabulary})", label.path) for label in entry.images.labels)]
+    inputs += [("mr", entry.images.mr)] if entry.images.mr else []
+    inputs += [(f"lesion {t.name}", t.mask) for t in entry.targets if t.mask]
+    inputs += [("case", case_path)] if case_path else []
+    seeds = {f"lesion {t.name}": t.synthetic.seed for t in entry.targets if t.synthetic}
+    case = Case(entry.case, entry.title, anatomy, tuple(targets), tuple(inputs), seeds)
+    return case, treatment, protocol
+
+
+def _target(entry: TargetEntry, anatomy: Anatomy) -> tuple[Anatomy, Target]:
+    level = parse_level(entry.level)
+    statement = LevelStatement(
+        level, entry.level_confirmed, CountingRule(entry.counting_rule), Transition(entry.transition)
+    )
+    kind = LesionKind(entry.kind)
+    if entry.synthetic is not None:
+        body = (anatomy.bodies or {}).get(level)
+        if body is None:
+            raise InputError(
+                "A synthetic lesion needs the body of its vertebra.",
+                where=f"target {entry.name}",
+                got=f"bodies of {', '.join(str(known) for known in anatomy.bodies or {}) or 'no vertebra'}",
+                expected=str(level),
+                advice="give labels that hold the vertebral body, or a lesion mask",
+            )
+        image, mask = synthetic_lesion(
+            anatomy.ct,
+            body,
+            kind,
+            centre_mm=_centre(entry.synthetic, body),
+            radius_mm=entry.synthetic.radius_mm,
+            seed=entry.synthetic.seed,
+            posterior_wall_breach=entry.synthetic.posterior_wall_breach,
+        )
+        anatomy = add_lesion(anatomy, entry.name, mask, kind, ct=image, synthetic=True)
+    else:
+        if entry.mask is None:  # the case file's own check refuses this; kept for callers that build entries by hand
+            raise InputError("A target has neither a mask nor a synthetic lesion.", where=f"target {entry.name}")
+        labels = read_labels(entry.mask, anatomy.ct)
+        data = labels.data == entry.label if entry.label is not None else labels.data > 0
+        mask = Volume(data, labels.grid, labels.source)
+        anatomy = add_lesion(anatomy, entry.name, mask, kind, synthetic=False)
+    return anatomy, Target(entry.name, statement, entry.pathology, entry.kind, mask, entry.synthetic is not None)
+
+
+def _centre(lesion: SyntheticLesion, body: Volume) -> FloatArray:
+    offset = in_ras(lesion.offset_mm, lesion.frame)
+    if lesion.centre_mm is not None:
+        return in_ras(lesion.centre_mm, lesion.frame) + offset
+    return body.grid.world(np.argwhere(body.data)).mean(axis=0) + offset
+
+
+def _treatment(entry: CaseFile) -> Treatment:
+    applicator = entry.applicators[0]
+    antenna = _antenna(applicator)
+    frequency_hz = applicator.frequency_mhz * 1e6
+    antenna.check_frequency(frequency_hz)
+    trajectory = Trajectory(in_ras(applicator.entry, applicator.frame), in_ras(applicator.tip, applicator.frame))
+    schedule = Schedule(tuple(_activation(a, applicator.frame) for a in entry.schedule.activations))
+    return Treatment(
+        antenna=antenna,
+        frequency_hz=frequency_hz,
+        cooled=antenna.cooled,
+        trajectory=trajectory,
+        schedule=schedule,
+        power_kind=entry.schedule.power_kind,
+        power_note=entry.schedule.power_kind_note,
+        thermocouples={t.name: in_ras(t.position, t.frame) for t in entry.protection.thermocouples},
+        reconstruction=entry.protocol.reconstruction,
+    )
+
+
+def _antenna(applicator: Applicator) -> Antenna:
+    antenna = load_antenna(applicator.model)
+    if applicator.cooled is None or applicator.cooled == antenna.cooled:
+        return antenna
+    for name, cooling in antenna.coolings.items():
+        if cooling.cooled == applicator.cooled:
+            return antenna.with_cooling(name)
+    raise InputError(
+        "The antenna has no such cooling variant.",
+        where="applicators[1].cooled",
+        got=applicator.cooled,
+        expected=", ".join(f"{name}: cooled = {str(c.cooled).lower()}" for name, c in antenna.coolings.items()),
+    )
+
+
+def _activation(entry: ActivationEntry, frame: str) -> Activation:
+    return Activation(
+        power_w=entry.power_w,
+        duration_s=entry.time_s,
+        pause_s=entry.pause_s,
+        set_temperature_c=entry.set_temperature_c,
+        max_power_w=entry.max_power_w,
+        sensor_mm=None if entry.sensor is None else tuple(in_ras(entry.sensor, frame)),
+    )

@@ -1,0 +1,130 @@
+"""From anatomy and treatment to what the heat solver sees: crop, tissue map, cells of each structure."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertherm.geometry.trajectory import Trajectory
+from vertherm.geometry.volume import FloatArray, Grid
+from vertherm.heat.coupling import Setup
+from vertherm.imaging.anatomy import Anatomy, Structure
+from vertherm.materials.tissue_map import TissueMap
+from vertherm.planning.objects import Case, Numerics, Treatment
+from vertherm.planning.protocol import Protocol
+
+SKIN_MARGIN_MM = 15.0
+"""Cells on all sides of the point where the shaft leaves the body."""
+NOT_TRACKED = frozenset({"bone", "cortex", "muscle", "disc", "organ"})
+"""Kinds that carry no limit and would only cost time to follow."""
+
+
+def crop_grid(anatomy: Anatomy, trajectory: Trajectory, numerics: Numerics) -> Grid:
+    """Isotropic, RAS-aligned grid around the antenna that reaches the skin where the shaft crosses it.
+
+    Its cell faces fall on multiples of the spacing from the tip, so that the result does not depend on how the CT is stored.
+    """
+    reach, spacing = numerics.reach_mm, numerics.spacing_mm
+    points = [(trajectory.point_mm(0.3 * reach), reach)]
+    exit_mm = skin_crossing(anatomy, trajectory)
+    if exit_mm is not None:
+        points.append((exit_mm, SKIN_MARGIN_MM))
+    lower = np.min([point - margin for point, margin in points], axis=0)
+    upper = np.max([point + margin for point, margin in points], axis=0)
+    tip = trajectory.tip_mm
+    lower = tip + np.floor((lower - tip) / spacing) * spacing
+    upper = tip + np.ceil((upper - tip) / spacing) * spacing
+    return Grid.isotropic(lower, upper, spacing, anatomy.ct.grid.frame)
+
+
+def skin_crossing(anatomy: Anatomy, trajectory: Trajectory) -> FloatArray | None:
+    """First point outside the body along the shaft, RAS mm; None where the image ends before the body does."""
+    air = [code for code, name in anatomy.tissue_names.items() if name == "air"]
+    points = trajectory.point_mm(np.arange(0.0, 400.0, 0.5))
+    codes = anatomy.tissue.sample(points, order=0, outside=-1.0)
+    # Air inside the body (gas) is no exit: the shaft must stay in air or leave the image from there on.
+    in_air = np.isin(codes, [*air, -1])
+    inside = np.flatnonzero(~in_air)
+    if inside.size == 0 or inside[-1] + 1 >= len(points):
+        return None
+    first = inside[-1] + 1
+    return points[first] if codes[first] >= 0 else None
+
+
+def structure_cells(structure: Structure, grid: Grid, subdivision: int = 2) -> NDArray[np.int64]:
+    """Flat indices of heat-grid cells that any part of a structure lies in.
+
+    A cell counts where any of its sub-points has more structure than not (linear interpolation of the mask), so thin
+    structures are kept and none shrinks to its core. A structure thinner than that takes the cells of its voxels.
+    """
+    lower, upper = structure.mask.grid.bounds()
+    corner = grid.index(np.stack([lower, upper]))
+    first = np.clip(np.floor(corner.min(axis=0)).astype(int), 0, np.array(grid.shape))
+    last = np.clip(np.ceil(corner.max(axis=0)).astype(int) + 1, 0, np.array(grid.shape))
+    if (last <= first).any() or not structure.mask.data.any():
+        return np.empty(0, np.int64)
+    index = np.stack(np.meshgrid(*(np.arange(a, b) for a, b in zip(first, last, strict=True)), indexing="ij"), -1)
+    hit = np.zeros(index.shape[:3], bool)
+    offsets = (np.arange(subdivision) + 0.5) / subdivision - 0.5
+    for di in offsets:
+        for dj in offsets:
+            for dk in offsets:
+                points = grid.world(index + np.array([di, dj, dk]))
+                hit |= structure.mask.sample(points, order=1, outside=0.0) >= 0.5
+    cells = index[hit]
+    if cells.size == 0:
+        voxels = structure.mask.grid.world(np.argwhere(structure.mask.data))
+        cells = np.unique(np.rint(grid.index(voxels[grid.contains(voxels)])).astype(int), axis=0)
+        cells = cells[((cells >= 0) & (cells < np.array(grid.shape))).all(axis=1)]
+    if cells.size == 0:
+        return np.empty(0, np.int64)
+    return np.ravel_multi_index(tuple(cells.T), grid.shape).astype(np.int64)
+
+
+def distances_mm(anatomy: Anatomy, trajectory: Trajectory, active_mm: float) -> dict[str, float]:
+    """Distance from each structure to the antenna's active part (tip to ``active_mm`` up the shaft)."""
+    from scipy.spatial import cKDTree
+
+    points = trajectory.point_mm(np.arange(0.0, active_mm + 0.5, 0.5))
+    tree = cKDTree(points)
+    found = {}
+    for structure in anatomy.structures:
+        voxels = np.argwhere(structure.mask.data)
+        if voxels.size:
+            found[structure.name] = float(tree.query(structure.mask.grid.world(voxels))[0].min())
+    return found
+
+
+def make_setup(case: Case, treatment: Treatment, protocol: Protocol, numerics: Numerics) -> Setup:
+    """Everything one member needs, picklable."""
+    anatomy = case.anatomy
+    grid = crop_grid(anatomy, treatment.trajectory, numerics)
+    tissue = TissueMap.from_volumes(grid, anatomy.tissue, anatomy.tissue_names, hu=anatomy.ct)
+    probes: dict[str, NDArray[np.int64]] = {}
+    neural: list[NDArray[np.int64]] = []
+    tracked: list[str] = []
+    for structure in anatomy.structures:
+        if structure.kind.value in NOT_TRACKED or not structure.mask.data.any():
+            continue
+        tracked.append(structure.name)
+        cells = structure_cells(structure, grid)
+        if structure.kind.value in protocol.local_sar.kinds:
+            neural.append(cells)
+        if cells.size:
+            probes[structure.name] = cells
+    return Setup(
+        tissue=tissue,
+        trajectory=treatment.trajectory,
+        antenna=treatment.antenna,
+        frequency_hz=treatment.frequency_hz,
+        cooled=treatment.cooled,
+        schedule=treatment.schedule,
+        power_kind=treatment.power_kind,
+        probes=probes,
+        tracked=tuple(tracked),
+        thermocouples=dict(treatment.thermocouples),
+        neural_cells=np.unique(np.concatenate(neural)) if neural else np.empty(0, np.int64),
+        resolve_every_s=numerics.resolve_every_s,
+        reach_mm=numerics.reach_mm + 5.0,
+        max_cooldown_s=numerics.max_cooldown_s,
+    )

@@ -1,0 +1,413 @@
+"""The anatomical pictures: CT, temperature, lesion, zones, needle and structures on planes through the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertherm.geometry.volume import FloatArray, Volume
+from vertherm.planning.assessment import Assessment
+from vertherm.planning.scene import Scene, ZoneField
+from vertherm.report import canvas, style
+from vertherm.report.canvas import INCH_PER_MM, Picture, halo
+from vertherm.report.planes import Plane, needle_plane, sampled, standard_plane
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STEP_MM = 0.5
+_FROM_C, _FULL_C = 38.0, 46.0
+"""The temperature overlay fades in between these: below, the CT shows untouched."""
+_NOT_OUTLINED = frozenset({"bone", "muscle", "cortex", "disc", "lung"})
+
+
+@dataclass(frozen=True)
+class LegendRow:
+    """One line of the legend: what it is, its colour, whether its outline is dashed."""
+
+    name: str
+    colour: str
+    dashed: bool
+    note: str = ""
+
+
+class Painter:
+    """Draws the pictures of one assessed scene; what is drawn ends up in :attr:`legend`."""
+
+    def __init__(self, assessment: Assessment, scene: Scene) -> None:
+        self.assessment, self.scene = assessment, scene
+        self._drawn: dict[str, LegendRow] = {}
+
+    @cached_property
+    def focus_mm(self) -> FloatArray:
+        """The point all standard planes go through: the given focus, else the lesion's centre, else the tip."""
+        if self.scene.focus_mm is not None:
+            return np.asarray(self.scene.focus_mm, float)
+        for lesion in self.scene.lesions.values():
+            voxels = np.argwhere(lesion.data)
+            if len(voxels):
+                return lesion.grid.world(voxels.mean(axis=0))
+        return self.scene.trajectory.tip_mm
+
+    @cached_property
+    def hottest_c(self) -> float:
+        """Top of the colour scale: the nominal peak, at most 110 degC (beyond, water has boiled off)."""
+        return float(np.clip(np.nanmax(self.scene.peak_c.data), 50.0, 110.0))
+
+    def plane(self, name: str) -> Plane:
+        """A standard plane through the focus, or "needle": through the needle and the structure nearest its limit."""
+        if name != "needle":
+            return standard_plane(name, self.focus_mm, self.scene.ct.grid)
+        return needle_plane(self.scene.trajectory, self._deciding_point(), self.scene.ct.grid)
+
+    @cached_property
+    def deciding(self) -> str:
+        """Name of the structure that reaches the highest temperature in the worst member, "" where none is judged."""
+        rows = [row for row in self.assessment.structures if row.peak_temperature_c is not None]
+        known = {structure.name for structure in self.scene.structures}
+        order = {"stop": 2, "warn": 1}
+        rows = [row for row in rows if row.name in known]
+        best = max(rows, key=lambda row: (order.get(row.status, 0), row.peak_temperature_c.high), default=None)  # type: ignore[union-attr]
+        return best.name if best else ""
+
+    def _deciding_point(self) -> FloatArray:
+        for structure in self.scene.structures:
+            if structure.name == self.deciding:
+                voxels = np.argwhere(structure.mask.data)
+                if len(voxels):
+                    points = structure.mask.grid.world(voxels)
+                    axis_points = self.scene.trajectory.point_mm(10.0)
+                    return points[np.argmin(np.linalg.norm(points - axis_points, axis=1))]
+        return self.focus_mm
+
+    def legend(self) -> list[LegendRow]:
+        """What the outlines drawn so far mean."""
+        return list(self._drawn.values())
+
+    # pictures
+
+    def anatomy(self, name: str) -> Picture:
+        """CT in the bone window with lesion, needle and structures."""
+        figure, title = self.draw_anatomy(name)
+        return canvas.encode(figure, title, self._alt(title, name, "no temperatures"))
+
+    def temperature(self, name: str) -> Picture:
+        """CT with the nominal peak temperature, zones, lesion, needle and structures."""
+        figure, title = self.draw_temperature(name)
+        peak = f"peak temperature of the nominal member up to {float(np.nanmax(self.scene.peak_c.data)):.0f} °C"
+        return canvas.encode(figure, title, self._alt(title, name, peak))
+
+    def mr(self, name: str) -> Picture:
+        """MR in the same plane with lesion, needle and structures."""
+        figure, title = self.draw_mr(name)
+        return canvas.encode(figure, title, self._alt(title, name, "no temperatures"))
+
+    def zones(self, zone: ZoneField, position: int) -> Picture:
+        """One metric in the three planes: nominal zone solid, smallest and largest of all members thin and dashed."""
+        figure, title = self.draw_zones(zone, position)
+        return canvas.encode(
+            figure, title, f"{title}: nominal zone, smallest and largest zone and lesion in three planes."
+        )
+
+    def draw_anatomy(self, name: str) -> tuple[Figure, str]:
+        """The figure of :meth:`anatomy`."""
+        plane = self.plane(name)
+        figure, _ = canvas.plane_figure([plane])
+        title = f"{_title(name)}: CT, bone window"
+        ax = canvas.picture_axes(figure, plane, title=title)
+        self._ct(ax, plane)
+        derived = self._structures(ax, plane, names=True)
+        self._lesions(ax, plane)
+        self._needle(ax, plane)
+        self._finish(ax, plane, derived)
+        return figure, title
+
+    def draw_temperature(self, name: str) -> tuple[Figure, str]:
+        """The figure of :meth:`temperature`."""
+        plane = self.plane(name)
+        figure, _ = canvas.plane_figure([plane], right_in=0.62)
+        title = f"{_title(name)}: peak temperature (nominal)"
+        ax = canvas.picture_axes(figure, plane, title=title)
+        self._ct(ax, plane)
+        self._heat(figure, ax, plane)
+        derived = self._structures(ax, plane, names=False)
+        self._lesions(ax, plane)
+        for position, zone in enumerate(self.scene.zones):
+            self._contour(ax, plane, zone, zone.nominal, style.zone_colour(position), 1.5)
+        self._needle(ax, plane)
+        self._finish(ax, plane, derived)
+        return figure, title
+
+    def draw_mr(self, name: str) -> tuple[Figure, str]:
+        """The figure of :meth:`mr`."""
+        assert self.scene.mr is not None
+        plane = self.plane(name)
+        figure, _ = canvas.plane_figure([plane])
+        title = f"{_title(name)}: MR"
+        ax = canvas.picture_axes(figure, plane, title=title)
+        values = sampled(self.scene.mr, plane, STEP_MM)
+        finite = values[np.isfinite(values)]
+        low, high = np.percentile(finite, [1, 99.5]) if finite.size else (0.0, 1.0)
+        canvas.grey(ax, plane, values, float(low), float(max(high, low + 1e-6)))
+        derived = self._structures(ax, plane, names=True)
+        self._lesions(ax, plane)
+        self._needle(ax, plane)
+        self._finish(ax, plane, derived)
+        return figure, title
+
+    def draw_zones(self, zone: ZoneField, position: int) -> tuple[Figure, str]:
+        """The figure of :meth:`zones`."""
+        planes = [standard_plane(n, self.focus_mm, self.scene.ct.grid, 30.0) for n in ("axial", "coronal", "sagittal")]
+        figure, starts = canvas.plane_figure(planes)
+        colour = style.zone_colour(position)
+        for plane, start in zip(planes, starts, strict=True):
+            ax = canvas.picture_axes(figure, plane, start, title=f"{zone.label}, {plane.name}")
+            self._ct(ax, plane)
+            self._between(ax, plane, zone, colour)
+            for volume in (zone.smallest, zone.largest):
+                self._contour(ax, plane, zone, volume, colour, 0.9, dashed=True)
+            self._contour(ax, plane, zone, zone.nominal, colour, 1.8)
+            self._lesions(ax, plane)
+            self._needle(ax, plane, label=False)
+            self._finish(ax, plane, False, bar_mm=10.0)
+        return figure, f"Zone by {zone.label}"
+
+    # layers
+
+    def _ct(self, ax: Axes, plane: Plane) -> None:
+        centre, width = style.BONE_WINDOW
+        canvas.grey(ax, plane, sampled(self.scene.ct, plane, STEP_MM), centre - width / 2, centre + width / 2)
+
+    def _heat(self, figure: Figure, ax: Axes, plane: Plane) -> None:
+        values = sampled(self.scene.peak_c, plane, STEP_MM)
+        alpha = 0.62 * np.clip((np.nan_to_num(values, nan=0.0) - _FROM_C) / (_FULL_C - _FROM_C), 0.0, 1.0)
+        image = ax.imshow(
+            np.nan_to_num(values, nan=37.0),
+            cmap="inferno",
+            vmin=37.0,
+            vmax=self.hottest_c,
+            alpha=alpha,
+            extent=(*plane.u_mm, *plane.v_mm),
+            origin="lower",
+            interpolation="bilinear",
+            zorder=1,
+        )
+        total_w, total_h = figure.get_size_inches()
+        width, height = (size * INCH_PER_MM for size in plane.size_mm)
+        bar_ax = figure.add_axes(
+            ((width + 0.08) / total_w, 0.08 * height / total_h, 0.12 / total_w, 0.84 * height / total_h)
+        )
+        from matplotlib.cm import ScalarMappable
+
+        over = float(np.nanmax(self.scene.peak_c.data)) > self.hottest_c
+        bar = figure.colorbar(ScalarMappable(image.norm, image.cmap), cax=bar_ax, extend="max" if over else "neither")
+        ticks = [t for t in (37, 43, 45, 50, 54, 60, 70, 80, 90, 100, 110) if t <= self.hottest_c]
+        bar.set_ticks([float(t) for t in ticks], labels=[str(t) for t in ticks])
+        bar.ax.tick_params(labelsize=7)
+        bar.ax.set_title("°C", fontsize=8, pad=6)
+
+    def _structures(self, ax: Axes, plane: Plane, *, names: bool) -> bool:
+        """Outlines of all structures that cross the plane; True where one of them is derived."""
+        derived, taken = False, list[tuple[float, float]]()
+        for structure in self.scene.structures:
+            kind = str(structure.kind)
+            if kind in _NOT_OUTLINED:
+                continue
+            inside = _inside(structure.mask, plane, smooth=kind != "skin")
+            if inside.max() < 0.5 or inside.min() > 0.5:
+                continue
+            colour = style.kind_colour(kind)
+            self._draw(ax, plane, inside, 0.5, colour, 1.1, dashed=structure.derived)
+            derived = derived or structure.derived
+            row = LegendRow(
+                _group(structure.name, kind), colour, structure.derived, "derived" if structure.derived else ""
+            )
+            self._drawn.setdefault(f"{row.name}{row.dashed}", row)
+            if names:
+                _name(ax, plane, inside, structure.name, colour, taken)
+        return derived
+
+    def _lesions(self, ax: Axes, plane: Plane) -> None:
+        synthetic = {target.name: target.synthetic for target in self.assessment.targets}
+        for name, lesion in self.scene.lesions.items():
+            note = style.SYNTHETIC_MARK if synthetic.get(name, self.assessment.synthetic) else ""
+            inside = _inside(lesion, plane)
+            if inside.max() >= 0.5:
+                self._draw(ax, plane, inside, 0.5, style.LESION_COLOUR, 2.0)
+                self._drawn.setdefault(f"lesion {name}", LegendRow(f"lesion: {name}", style.LESION_COLOUR, False, note))
+
+    def _contour(
+        self,
+        ax: Axes,
+        plane: Plane,
+        zone: ZoneField,
+        volume: Volume,
+        colour: str,
+        width: float,
+        *,
+        dashed: bool = False,
+    ) -> None:
+        values, level = _linear(zone, volume, plane)
+        self._draw(ax, plane, values, level, colour, width, dashed=dashed)
+
+    def _draw(
+        self,
+        ax: Axes,
+        plane: Plane,
+        values: NDArray[Any],
+        level: float,
+        colour: str,
+        width: float,
+        *,
+        dashed: bool = False,
+    ) -> None:
+        finite = values[np.isfinite(values)]
+        if not finite.size or not finite.min() < level <= finite.max():
+            return
+        u, v = plane.axes(STEP_MM)
+        lines = ax.contour(
+            u, v, np.ma.masked_invalid(values), levels=[level], colors=[colour], linewidths=width,
+            linestyles="dashed" if dashed else "solid", zorder=10,
+        )  # fmt: skip
+        lines.set_path_effects(halo(width + 1.0))
+
+    def _between(self, ax: Axes, plane: Plane, zone: ZoneField, colour: str) -> None:
+        """Tint where members disagree: inside the largest zone, outside the smallest."""
+        largest, level = _linear(zone, zone.largest, plane)
+        smallest, _ = _linear(zone, zone.smallest, plane)
+        undecided = (np.nan_to_num(largest, nan=-np.inf) >= level) & (np.nan_to_num(smallest, nan=-np.inf) < level)
+        from matplotlib.colors import ListedColormap
+
+        ax.imshow(
+            np.ma.masked_where(~undecided, undecided), cmap=ListedColormap([colour]), alpha=0.28,
+            extent=(*plane.u_mm, *plane.v_mm), origin="lower", interpolation="nearest", zorder=1,
+        )  # fmt: skip
+
+    def _needle(self, ax: Axes, plane: Plane, *, label: bool = True) -> None:
+        """The needle: its true width where it lies in the plane, a dashed line where it is projected onto it."""
+        needle = self.scene.trajectory
+        u, v, distance = plane.project(
+            needle.point_mm(np.linspace(0.0, needle.length_mm, 2 + int(needle.length_mm * 2)))
+        )
+        in_plane = np.abs(distance) <= max(self.scene.shaft_radius_mm, 1.5)
+        ax.plot(u, v, color=style.NEEDLE_COLOUR, lw=1.0, ls=(0, (4, 3)), path_effects=halo(2.4), zorder=12)
+        width = max(2 * self.scene.shaft_radius_mm * INCH_PER_MM * 72, 2.0)
+        ax.plot(
+            np.where(in_plane, u, np.nan), np.where(in_plane, v, np.nan), color=style.NEEDLE_COLOUR, lw=width,
+            path_effects=halo(width + 1.6), solid_capstyle="butt", zorder=13,
+        )  # fmt: skip
+        ax.plot(
+            u[:1], v[:1], marker="o", ms=4.5, mfc="white" if in_plane[0] else "none", mec="black", mew=1.0, zorder=14
+        )
+        if label and plane.u_mm[0] < u[0] < plane.u_mm[1] and plane.v_mm[0] < v[0] < plane.v_mm[1]:
+            where = "tip" if in_plane[0] else f"tip, {abs(distance[0]):.0f} mm off this plane"
+            ax.annotate(
+                where, (u[0], v[0]), xytext=(7, -9), textcoords="offset points", color="white", fontsize=6.5,
+                path_effects=halo(2), zorder=20,
+            )  # fmt: skip
+
+    def _finish(self, ax: Axes, plane: Plane, derived: bool, bar_mm: float = 20.0) -> None:
+        ax.set(xlim=plane.u_mm, ylim=plane.v_mm)
+        canvas.orientation_marks(ax, plane)
+        canvas.scale_bar(ax, plane, bar_mm)
+        canvas.stamp(ax, synthetic=self.assessment.synthetic, derived=derived, level=self.assessment.level)
+
+    def _alt(self, title: str, name: str, what: str) -> str:
+        marks = self.plane(name).marks()
+        lesions = ", ".join(self.scene.lesions) or "none"
+        return (
+            f"{title}, {self.assessment.level}. Picture left is {_words(marks['left'])}, picture right is "
+            f"{_words(marks['right'])}. Lesion: {lesions}; {what}. "
+            f"{style.SYNTHETIC_MARK + '. ' if self.assessment.synthetic else ''}Research only."
+        )
+
+
+def _title(name: str) -> str:
+    return {"needle": "Along the needle"}.get(name, name.capitalize())
+
+
+def _words(mark: str) -> str:
+    names = {"R": "right", "L": "left", "A": "anterior", "P": "posterior", "S": "superior", "I": "inferior"}
+    return "patient " + "-".join(names[letter] for letter in mark)
+
+
+def _linear(zone: ZoneField, volume: Volume, plane: Plane) -> tuple[NDArray[Any], float]:
+    """A zone's field on a plane and its level, on the scale on which zones are measured.
+
+    Dose and damage grow exponentially with temperature; their logarithm is as smooth as the temperature, so that the
+    contour lies where the zone's volume and margin say it does.
+    """
+    if zone.quantity == "peak_c":
+        return sampled(volume, plane, STEP_MM), zone.level
+    clipped = np.clip(volume.data, zone.level * 1e-12, zone.level * 1e12)
+    return sampled(volume.with_data(np.log(clipped).astype(np.float32)), plane, STEP_MM), float(np.log(zone.level))
+
+
+def _inside(mask: Volume, plane: Plane, *, smooth: bool = True) -> NDArray[Any]:
+    """How far a mask covers a plane, 0 to 1, rounded over about a voxel so that the 0.5 contour shows no stairs.
+
+    Thin shells (the skin) must not be rounded: they would vanish. Nor is anything else rounded away.
+    """
+    values = sampled(mask, plane, STEP_MM, outside=0.0)
+    if not smooth or values.max() < 0.5:
+        return values
+    from scipy.ndimage import gaussian_filter
+
+    rounded = gaussian_filter(values, 0.6 * float(mask.grid.spacing_mm.mean()) / STEP_MM)
+    return rounded if rounded.max() >= 0.5 else values
+
+
+def _group(name: str, kind: str) -> str:
+    """Legend name: roots, vessels and bowel share a line by kind, single structures keep their name."""
+    return {"root": "nerve roots", "vessel": "vessels", "bowel": "bowel"}.get(kind, name)
+
+
+def _name(
+    ax: Axes, plane: Plane, inside: NDArray[Any], name: str, colour: str, taken: list[tuple[float, float]]
+) -> None:
+    """Write a structure's name beside its outline, moved down while another name is in the way."""
+    u, v = plane.axes(STEP_MM)
+    rows, columns = np.nonzero(inside >= 0.5)
+    if len(rows) * STEP_MM**2 < 2.0:
+        return
+    if len(rows) * STEP_MM**2 > 400 or np.ptp(u[columns]) > 30:
+        nearest = int(np.argmin(np.hypot(u[columns], v[rows])))
+        x, y = float(u[columns[nearest]]), float(v[rows[nearest]])
+    else:
+        x, y = float(u[columns].max() + 0.8), float(v[rows].mean())
+    # Only names that stay beside what they name, clear of the letters at the edges, are written.
+    if not (plane.u_mm[0] + 5 < x < plane.u_mm[1] - 12 and plane.v_mm[0] + 9 < y < plane.v_mm[1] - 7):
+        return
+    while any(abs(x - a) < 18 and abs(y - b) < 2.9 for a, b in taken) and y > plane.v_mm[0] + 9:
+        y -= 2.9
+    taken.append((x, y))
+    ax.text(
+        x,
+        y,
+        name,
+        color=colour,
+        fontsize=7,
+        weight="bold",
+        va="center",
+        path_effects=halo(1.6),
+        zorder=21,
+        clip_on=True,
+    )
+
+
+def structures_out_of_view(painter: Painter, planes: Iterable[str]) -> list[str]:
+    """Names of outlined structures that cross none of the planes."""
+    shown: set[str] = set()
+    outlined = [s for s in painter.scene.structures if str(s.kind) not in _NOT_OUTLINED]
+    for name in planes:
+        plane = painter.plane(name)
+        for structure in outlined:
+            if structure.name not in shown and _inside(structure.mask, plane).max() >= 0.5:
+                shown.add(structure.name)
+    return [structure.name for structure in outlined if structure.name not in shown]

@@ -1,0 +1,105 @@
+"""Numbers and keys as a reader wants them: sensible digits, units, no NaN, no underscores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vertherm.planning.assessment import Banded
+
+UNKNOWN = "–"
+_UNITS = {
+    "w": "W",
+    "kw": "kW",
+    "j": "J",
+    "kj": "kJ",
+    "s": "s",
+    "min": "min",
+    "c": "°C",
+    "mm": "mm",
+    "ml": "mL",
+    "db": "dB",
+    "mhz": "MHz",
+    "pct": "%",
+}
+
+
+def number(value: Any, digits: int = 1) -> str:
+    """A number with fixed digits; large doses without digits; unknown or non-finite values as a dash."""
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return UNKNOWN if value is None else str(value)
+    if not math.isfinite(value):
+        return UNKNOWN
+    if abs(value) >= 1e5:
+        return f"{value:.1e}"
+    text = f"{value:.{0 if abs(value) >= 1000 else digits}f}"
+    return text[1:] if text.lstrip("-0.") == "" and text.startswith("-") else text
+
+
+def dose(value: float | None) -> str:
+    """CEM43 in minutes: two digits where small, none where large, and a ceiling, since beyond it nothing changes."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if value >= 10_000:
+        return "over 10 000"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+
+
+def band(row: Banded | None, digits: int = 1) -> str:
+    """Smallest to largest of all members."""
+    return UNKNOWN if row is None else f"{number(row.low, digits)} to {number(row.high, digits)}"
+
+
+def dose_band(row: Banded | None) -> str:
+    """Smallest to largest dose of all members."""
+    return UNKNOWN if row is None else f"{dose(row.low)} to {dose(row.high)}"
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage; never rounded up to 100."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    return f"{math.floor(value * 1000 + 1e-9) / 10:.1f} %"
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds as m:ss."""
+    if seconds is None or not math.isfinite(seconds):
+        return UNKNOWN
+    total = round(seconds)
+    return f"{'-' if total < 0 else ''}{abs(total) // 60}:{abs(total) % 60:02d}"
+
+
+def point(values: Sequence[float]) -> str:
+    """A point in mm."""
+    return ", ".join(number(value) for value in values)
+
+
+def heading(key: str) -> str:
+    """A key as a column heading: "forward_w" becomes "forward (W)"."""
+    words = key.split("_")
+    if len(words) > 1 and words[-1].lower() in _UNITS:
+        return f"{' '.join(words[:-1])} ({_UNITS[words[-1].lower()]})"
+    return " ".join(words)
+
+
+def plain(value: Any) -> str:
+    """Any JSON value in one line."""
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return UNKNOWN if not math.isfinite(value) else f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{heading(str(key))}: {plain(item)}" for key, item in value.items()) or UNKNOWN
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(item) for item in value) or UNKNOWN
+    return str(value)
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of rows that need not have the same keys."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    return [heading(key) for key in keys], [[plain(row.get(key)) for key in keys] for row in rows]

@@ -1,0 +1,63 @@
+"""One row of the validation table: what was expected, from where, what came out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Case:
+    """One compared number of ``vertherm validate`` (design section 4).
+
+    Args:
+        case: name of the case, e.g. ``"coaxial slot (case A)"``.
+        quantity: what is compared, e.g. ``"S11"``.
+        expected: the reference value.
+        source: where the reference comes from (formula, publication, other code).
+        got: what this program computed; ``None`` where the case did not run.
+        tolerance: largest accepted ``|got - expected|``, in ``unit``.
+        unit: unit of expected, got and tolerance ("1" for ratios).
+        known: a text where a failure is understood or the data are missing; "" otherwise.
+        passed: set from the numbers; a case that did not run never passes.
+    """
+
+    case: str
+    quantity: str
+    expected: float
+    source: str
+    got: float | None
+    tolerance: float
+    unit: str
+    known: str = ""
+    passed: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        inside = self.got is not None and math.isfinite(self.got) and abs(self.got - self.expected) <= self.tolerance
+        object.__setattr__(self, "passed", inside)
+
+    @staticmethod
+    def not_run(case: str, quantity: str, expected: float, source: str, unit: str, why: str) -> Case:
+        """A row for a case that could not run: never counted as passed, and ``why`` says so."""
+        return Case(case, quantity, expected, source, None, 0.0, unit, known=f"not run: {why}")
+
+    @property
+    def explained(self) -> bool:
+        """True where the row passed or its failure is understood."""
+        return self.passed or bool(self.known)
+
+    def row(self) -> dict[str, Any]:
+        """The row as in the command-line contract (JSON keys; a non-finite result becomes null)."""
+        got = self.got if self.got is not None and math.isfinite(self.got) else None
+        return {
+            "case": self.case,
+            "quantity": self.quantity,
+            "expected": self.expected,
+            "source": self.source,
+            "got": got,
+            "tolerance": self.tolerance,
+            "unit": self.unit,
+            "pass": self.passed,
+            "known": self.known,
+        }

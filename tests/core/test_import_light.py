@@ -1,0 +1,14 @@
+"""Importing the package and its command line stays light: heavy libraries load where they are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = ("numba", "scipy", "skfem", "matplotlib", "pydicom", "nibabel", "skimage", "jinja2")
+
+
+def test_command_line_loads_no_heavy_library() -> None:
+    code = "import sys, vertherm, vertherm.cli.main; print([m for m in %r if m in sys.modules])" % (HEAVY,)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
