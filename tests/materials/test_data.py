@@ -11,10 +11,33 @@ from vertherm.materials.constants import all_constants, constants
 from vertherm.materials.quantity import CERTAINTIES, Quantity, number, read_quantities, read_table, worst_certainty
 from vertherm.materials.tissue import THERMAL_FIELDS, tissue, tissue_names
 
-VOCABULARY = (
-    "air muscle fat skin cortical_bone cancellous_bone red_marrow yellow_marrow csf spinal_cord nerve dura disc blood "
-    "kidney liver lung bowel water lytic_tumour blastic_tumour mixed_tumour pmma metal soft_tissue"
-).split()
+VOCABULARY = [
+    "air",
+    "muscle",
+    "fat",
+    "skin",
+    "cortical_bone",
+    "cancellous_bone",
+    "red_marrow",
+    "yellow_marrow",
+    "csf",
+    "spinal_cord",
+    "nerve",
+    "dura",
+    "disc",
+    "blood",
+    "kidney",
+    "liver",
+    "lung",
+    "bowel",
+    "water",
+    "lytic_tumour",
+    "blastic_tumour",
+    "mixed_tumour",
+    "pmma",
+    "metal",
+    "soft_tissue",
+]
 
 ONE_ON_PURPOSE = {"perfusion_stop_omega", "eps_floor"}
 """Omega = 1 is the definition of the stop; the relative permittivity of vacuum is 1."""

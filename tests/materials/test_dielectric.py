@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -53,7 +54,7 @@ def test_conductivity_rises_and_permittivity_falls_with_frequency():
     """Kramers-Kronig relaxation: monotonic for every tissue between 100 MHz and 10 GHz."""
     for key in TABLE:
         values = [cole_cole(key).at(f) for f in (1e8, 4e8, 9.15e8, 2.45e9, 1e10)]
-        assert all(a[0] > b[0] and a[1] < b[1] for a, b in zip(values, values[1:], strict=False)), key
+        assert all(a[0] > b[0] and a[1] < b[1] for a, b in itertools.pairwise(values)), key
 
 
 def test_mixture_is_linear_and_refuses_wrong_weights():

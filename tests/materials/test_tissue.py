@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -96,7 +98,7 @@ def test_bone_by_ct_number_meets_its_anchors_and_is_monotonic_in_density():
 def test_denser_wet_bone_has_lower_permittivity():
     """Irastorza 2014: above the cancellous anchor permittivity and conductivity fall with density."""
     values = [cancellous_by_hu(hu).permittivity(2.45e9) for hu in (250, 500, 800, 1100, 1300)]
-    assert all(a[0] > b[0] and a[1] > b[1] for a, b in zip(values, values[1:], strict=False))
+    assert all(a[0] > b[0] and a[1] > b[1] for a, b in itertools.pairwise(values))
 
 
 def test_unknown_tissue():

@@ -176,14 +176,15 @@ class AxisymmetricModel:
         is_open = (at_top & ~in_port) | (np.abs(z + below) < tolerance) | (np.abs(r - radius) < tolerance)
         is_wall = ~in_port & ~is_open & (r > tolerance)
         eps = self.antenna.materials[port.dielectric].eps_c.real
-        return CoaxPort(facets[in_port], eps, inner, outer), facets[is_open], facets[is_wall]
+        return CoaxPort(facets[in_port], eps), facets[is_open], facets[is_wall]
 
     def _prepare_walls(self, mesh: Any) -> None:
         """Surface resistance of every metal facet and its bin along the shaft."""
         import skfem
 
+        # The singular field at metal edges makes this an estimate; the order of quadrature hardly matters.
         basis = skfem.FacetBasis(mesh, self.system.basis.elem, facets=self._walls, intorder=2 * self.system.order)
-        points = np.asarray(basis.global_coordinates().value)
+        points = np.asarray(basis.global_coordinates())
         behind = points + 1e-7 * np.asarray(basis.normals)
         part = self.antenna.part_at(behind[0] * 1e3, behind[1] * 1e3, self.domain_mm[2])
         by_part = [self.antenna.materials[p.material] for p in self.antenna.parts]
@@ -217,10 +218,10 @@ class AxisymmetricModel:
         r, z = (a.ravel() for a in np.meshgrid(self.sample_r_m, self.sample_z_m, indexing="ij"))
         triangle = self.section.locate(r, z)
         inside = triangle >= 0
-        self.sample_tissue = np.zeros(r.size, dtype=bool)
-        self.sample_tissue[inside] = self.section.part[triangle[inside]] == TISSUE
-        self._sampled = np.flatnonzero(self.sample_tissue)
-        self.sample_tissue = self.sample_tissue.reshape(self.sample_r_m.size, self.sample_z_m.size)
+        tissue = np.zeros(r.size, dtype=bool)
+        tissue[inside] = self.section.part[triangle[inside]] == TISSUE
+        self._sampled = np.flatnonzero(tissue)
+        self.sample_tissue: NDArray[np.bool_] = tissue.reshape(self.sample_r_m.size, self.sample_z_m.size)
         cells = triangle[self._sampled]
         self._sample_r, self._sample_z = r[self._sampled], z[self._sampled]
         basis = self.system.basis
@@ -258,7 +259,7 @@ def _sample_heights(below_mm: float, above_mm: float, active_mm: float) -> Array
 
 
 def _sample_radii(shaft_mm: float, radius_mm: float) -> Array:
-    """Radii in mm: a few inside the shaft's radius (for below the tip), then from the shaft outwards, 0.05 growing to 0.5."""
+    """Radii in mm: a few within the shaft's radius (for below the tip), then outwards in steps from 0.05 to 0.5."""
     inside = np.linspace(0.05 * shaft_mm, 0.95 * shaft_mm, 6)
     outside = [shaft_mm + 1e-3]
     while outside[-1] < radius_mm:

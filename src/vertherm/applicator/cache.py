@@ -74,8 +74,10 @@ class SolutionCache:
         solution = model.solve(medium)
         try:
             with atomic_path(path) as temporary:
-                np.savez(temporary, **{f.name: np.asarray(getattr(solution, f.name)) for f in fields(solution)})
-        except InputError as error:  # a full or read-only cache must not stop a treatment from being computed
+                values = {f.name: np.asarray(getattr(solution, f.name)) for f in fields(solution)}
+                np.savez(temporary, allow_pickle=False, **values)
+        except (InputError, OSError) as error:
+            # A full or read-only cache must not stop a treatment from being computed.
             warnings.warn(f"The antenna cache cannot be written: {error}", VerthermWarning, stacklevel=2)
         return solution
 
@@ -94,7 +96,8 @@ class SolutionCache:
 def _read(path: Path) -> AxisymmetricSolution | None:
     """The entry, or None where it is absent or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as content:
+        # An own stream: numpy leaves a damaged archive open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
             values = {f.name: content[f.name] for f in fields(AxisymmetricSolution)}
             return AxisymmetricSolution(**{n: v.item() if v.ndim == 0 else v for n, v in values.items()})
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

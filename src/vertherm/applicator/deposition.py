@@ -22,9 +22,9 @@ from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import Grid
 
 Array = NDArray[np.float64]
-SUBDIVISION = 4
+SUB_SPACING_MM = 0.25
 NEAR_CELLS = 4.0
-"""Cells closer than this many spacings to the shaft are averaged over 4^3 sub-points: |E|^2 falls as steeply as 1/r^2."""
+"""Cells closer than this many spacings to the shaft are averaged over sub-points: |E|^2 falls like 1/r^2 there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Deposited:
         q: (nx, ny, nz) W/m^3 per W forward, float32.
         absorbed_w: sum of q times the cell volume, per W forward.
         captured_share: share of the solution's absorbed power that lies inside the grid.
-        correction: factor that the renormalisation applied; far from 1 means the patient is far from its azimuthal mean.
+        correction: factor of the renormalisation; far from 1 where the patient is far from its azimuthal mean.
     """
 
     q: NDArray[np.float32]
@@ -89,7 +89,7 @@ class Deposition:
         self._bin_geometry()
         self._lines: tuple[Array, Array] | None = None
         self._weights: list[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]] = []
-        self._coverage: Array | None = None
+        self._coverage: Array = np.zeros((0, 0))
 
     def _cylinder(self, z_mm: Array) -> Array:
         return np.where(z_mm >= 0, self.shaft_radius_mm, 0.0)
@@ -127,7 +127,8 @@ class Deposition:
 
     def _sub_points(self, cells: NDArray[np.intp]) -> _Points:
         """Sub-points of the cells near the axis, without those inside the applicator or beyond the domain."""
-        steps = (np.arange(SUBDIVISION) + 0.5) / SUBDIVISION - 0.5
+        count = int(np.clip(np.ceil(self.spacing_mm / SUB_SPACING_MM), 4, 8))
+        steps = (np.arange(count) + 0.5) / count - 0.5
         offsets = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
         index = np.stack(np.unravel_index(cells, self.grid.shape), axis=-1)
         world = self.grid.world(index[:, None, :] + offsets)
@@ -135,16 +136,18 @@ class Deposition:
         tissue = (r > self._outline(z)) & (z > self.axial_mm[0]) & (z < self.axial_mm[1])
         cell = np.broadcast_to(cells[:, None], r.shape)[tissue].astype(np.int32)
         return _Points(
-            (r[tissue] * 1e-3).astype(np.float32), (z[tissue] * 1e-3).astype(np.float32), cell, 1.0 / SUBDIVISION**3
+            (r[tissue] * 1e-3).astype(np.float32), (z[tissue] * 1e-3).astype(np.float32), cell, 1.0 / count**3
         )
 
     # ---- patient -> antenna ---------------------------------------------------------------------------------------
     def _bin_geometry(self) -> None:
+        """Bins one cell wide in r and z, and the bin of every point."""
         width = self.spacing_mm
         nr = int(np.ceil(self.reach_mm / width))
         nz = int(np.ceil((self.axial_mm[1] - self.axial_mm[0]) / width))
-        self._bin_r_m = (np.arange(nr) + 0.5) * width * 1e-3
-        self._bin_z_m = (self.axial_mm[0] + (np.arange(nz) + 0.5) * width) * 1e-3
+        self._bin_r_m: Array = np.asarray((np.arange(nr) + 0.5) * width * 1e-3, dtype=np.float64)
+        along = self.axial_mm[0] + (np.arange(nz) + 0.5) * width
+        self._bin_z_m: Array = np.asarray(along * 1e-3, dtype=np.float64)
 
         def number(points: _Points) -> NDArray[np.int32]:
             i = np.clip((points.r * 1e3 / width).astype(np.int32), 0, nr - 1)
@@ -250,7 +253,8 @@ class Deposition:
 
     def _inside_share(self, r_m: Array, z_m: Array) -> Array:
         """Share of each ring (r, z) that lies inside the grid, from 48 points a ring on a 2 mm raster."""
-        coarse_r = np.arange(0.0, r_m[-1] * 1e3 + 2.0, 2.0)
+        # Not at r = 0, where all points of the ring coincide and a needle in the grid's face would count as inside.
+        coarse_r = np.maximum(np.arange(0.0, r_m[-1] * 1e3 + 2.0, 2.0), 0.1)
         coarse_z = np.arange(z_m[0] * 1e3, z_m[-1] * 1e3 + 2.0, 2.0)
         axis = self.trajectory.axis
         one, two = _across(axis)

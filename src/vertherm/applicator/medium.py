@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 class Medium(Protocol):
-    """Dielectric properties around the needle, in the antenna's cylindrical frame (z = 0 at the tip, + to the entry)."""
+    """Dielectric properties around the needle in the antenna's frame (z = 0 at the tip, positive to the entry)."""
 
     def __call__(self, r_m: Array, z_m: Array) -> tuple[Array, Array]:
         """Relative permittivity and conductivity (S/m) at points given in metres; same shape as the points."""
@@ -40,7 +40,7 @@ def _check(where: str, eps_r: ArrayLike, sigma: ArrayLike) -> None:
         raise InputError(
             "The medium around the antenna is unphysical.",
             where=where,
-            got=f"permittivity {np.min(eps):.4g}..{np.max(eps):.4g}, conductivity {np.min(sig):.4g}..{np.max(sig):.4g} S/m",
+            got=f"permittivity {eps.min():.4g}..{eps.max():.4g}, conductivity {sig.min():.4g}..{sig.max():.4g} S/m",
             expected="finite, permittivity >= 1, conductivity >= 0",
         )
 
@@ -88,7 +88,7 @@ class Layered:
             raise InputError(
                 "The layers around the antenna do not fit together.",
                 where="Layered",
-                got=f"{len(self.radii_mm)} radii, {len(self.eps_r)} permittivities, {len(self.sigma_s_m)} conductivities",
+                got=f"{layers - 1} radii, {len(self.eps_r)} permittivities, {len(self.sigma_s_m)} conductivities",
                 expected="n increasing radii and n + 1 values of each property",
             )
         _check("Layered", self.eps_r, self.sigma_s_m)

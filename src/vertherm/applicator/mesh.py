@@ -7,6 +7,7 @@ crossing, so that the edge runs along diagonals and is represented exactly. Meta
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +100,7 @@ def graded_lines(breaks: set[float], fine: set[float], scale: float, coarsest_mm
         return np.asarray(scale * np.minimum(BASE_SIZE_MM + GROWTH * distance, coarsest_mm))
 
     lines = [fixed[:1]]
-    for lower, upper in zip(fixed[:-1], fixed[1:], strict=True):
+    for lower, upper in pairwise(fixed):
         x = np.linspace(lower, upper, 400)
         density = 1.0 / size(x)
         # Number of lines so far along the interval; equal shares of it give the graded spacing.
@@ -148,10 +149,7 @@ def _pair_lines(
 
 
 def _subdivide(shares: Array, limit: float) -> Array:
-    pieces = [
-        np.linspace(a, b, max(1, int(np.ceil((b - a) / limit))) + 1)[:-1]
-        for a, b in zip(shares, shares[1:], strict=False)
-    ]
+    pieces = [np.linspace(a, b, max(1, int(np.ceil((b - a) / limit))) + 1)[:-1] for a, b in pairwise(shares)]
     return np.concatenate([*pieces, shares[-1:]])
 
 

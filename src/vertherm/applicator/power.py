@@ -65,7 +65,7 @@ class PowerChain:
         if self.cable_db < 0 or not 0 <= self.reflection < 1 or not 0 < self.absorbed_per_forward <= 1:
             raise InputError(
                 "The power chain of the antenna is unphysical.",
-                got=f"cable {self.cable_db} dB, |S11|^2 {self.reflection:.4g}, absorbed {self.absorbed_per_forward:.4g}",
+                got=f"{self.cable_db} dB, |S11|^2 {self.reflection:.4g}, absorbed {self.absorbed_per_forward:.4g}",
                 expected="cable >= 0 dB, 0 <= |S11|^2 < 1, 0 < absorbed share <= 1",
             )
 

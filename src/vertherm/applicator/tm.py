@@ -29,26 +29,59 @@ ETA_0 = float(np.sqrt(MU_0 / EPS_0))
 
 @dataclass(frozen=True)
 class CoaxPort:
-    """Facets of a matched coaxial port, the line's relative permittivity and radii in metres."""
+    """Facets of a matched coaxial port and the line's relative permittivity; the radii are those of the facets."""
 
     facets: NDArray[np.int64]
     eps_r: float
-    inner_m: float
-    outer_m: float
 
-    @property
-    def log_ratio(self) -> float:
-        """ln(outer / inner)."""
-        return float(np.log(self.outer_m / self.inner_m))
 
-    @property
-    def impedance_ohm(self) -> float:
-        """Characteristic impedance of the line."""
-        return ETA_0 / np.sqrt(self.eps_r) * self.log_ratio / (2 * np.pi)
+@dataclass(frozen=True, eq=False)
+class _Edge:
+    """Shape functions on boundary facets.
 
-    def incident_u(self, forward_w: float) -> float:
-        """u = I0 / (2 pi) of an incident wave of ``forward_w``."""
-        return float(np.sqrt(2 * forward_w / self.impedance_ohm) / (2 * np.pi))
+    Attributes:
+        element: (facets,) element each facet belongs to.
+        dofs: (functions, facets) degrees of freedom.
+        value: (functions, facets, points); weight: (facets, points) ds / r; r, z: (facets, points).
+        products: (facets, points, functions^2) v v ds / r.
+    """
+
+    element: NDArray[np.int64]
+    dofs: NDArray[np.int64]
+    value: Array
+    weight: Array
+    r: Array
+    z: Array
+    products: Array
+
+    @staticmethod
+    def of(mesh: Any, element: Any, facets: NDArray[np.int64], order: int) -> _Edge:
+        """Evaluate the shape functions; no facets give empty arrays (scikit-fem would complain)."""
+        import skfem
+
+        if facets.size == 0:
+            count = {1: 3, 2: 6, 3: 10}[order]
+            none = np.zeros((0, 1))
+            number = np.zeros(0, dtype=np.int64)
+            return _Edge(
+                number,
+                np.zeros((count, 0), dtype=np.int64),
+                np.zeros((count, 0, 1)),
+                none,
+                none,
+                none,
+                np.zeros((0, 1, count**2)),
+            )
+        basis = skfem.FacetBasis(mesh, element, facets=facets, intorder=2 * order + 2)
+        value, _ = _shape_functions(basis)
+        r, z = np.asarray(basis.global_coordinates())
+        weight = np.asarray(basis.dx / r)
+        products = np.einsum("iep,jep,ep->epij", value, value, weight).reshape(*r.shape, value.shape[0] ** 2)
+        return _Edge(np.asarray(basis.tind), np.asarray(basis.element_dofs), value, weight, r, z, products)
+
+    def values(self, u: ComplexArray) -> ComplexArray:
+        """u at the facets' quadrature points."""
+        return np.asarray(np.einsum("iep,ie->ep", self.value, u[self.dofs]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +136,8 @@ class TMSystem:
         self.fixed_eps = fixed_eps
         self.in_medium = np.flatnonzero(np.isnan(fixed_eps))
         self._element_matrices()
-        self.open_basis = skfem.FacetBasis(mesh, element, facets=open_facets, intorder=2 * order + 2)
-        self._open_matrices()
+        self._open = _Edge.of(mesh, element, open_facets, order)
+        self._open_eps = fixed_eps[self._open.element]
         self._port_matrices(element)
         self._pattern()
 
@@ -112,7 +145,7 @@ class TMSystem:
     def _element_matrices(self) -> None:
         """Per quadrature point grad.grad / r (to be scaled with 1/e) and, summed, v.v / r."""
         value, grad = _shape_functions(self.basis)
-        self.r, self.z = (np.asarray(x) for x in self.basis.global_coordinates().value)
+        self.r, self.z = np.asarray(self.basis.global_coordinates())
         weight = self.basis.dx / self.r
         size = value.shape[0]
         self._stiffness = np.einsum("idep,jdep,ep->epij", grad, grad, weight, optimize=True).reshape(
@@ -127,33 +160,16 @@ class TMSystem:
         self._medium_stiffness = np.ascontiguousarray(self._stiffness[self.in_medium])
         self.medium_r, self.medium_z = self.r[self.in_medium], self.z[self.in_medium]
 
-    def _open_matrices(self) -> None:
-        basis = self.open_basis
-        value, _ = _shape_functions(basis)
-        r, z = (np.asarray(x) for x in basis.global_coordinates().value)
-        self.open_r, self.open_z = r, z
-        self._open = np.einsum("iep,jep,ep->epij", value, value, basis.dx / r).reshape(*r.shape, -1)
-        self._open_weight, self._open_value = basis.dx / r, value
-        self._open_eps = self.fixed_eps[np.asarray(basis.tind)]
-
     def _port_matrices(self, element: Any) -> None:
-        import skfem
-
-        if self.port is None:
-            self._port_matrix = np.zeros((0, 0))
-            self._port_dofs = np.zeros((0, 0), dtype=np.int64)
-            self._port_load = np.zeros(self.basis.N)
-            return
-        basis = skfem.FacetBasis(self.mesh, element, facets=self.port.facets, intorder=2 * self.order + 2)
-        value, _ = _shape_functions(basis)
-        weight = basis.dx / np.asarray(basis.global_coordinates().value[0])
-        size = value.shape[0]
-        self._port_matrix = np.einsum("iep,jep,ep->eij", value, value, weight).reshape(-1, size**2)
-        self._port_dofs = np.asarray(basis.element_dofs)
+        facets = np.zeros(0, dtype=np.int64) if self.port is None else self.port.facets
+        edge = self._port = _Edge.of(self.mesh, element, facets, self.order)
         # Integral of v / r over the port: load of the incident wave and projection on the TEM mode.
-        self._port_load = np.bincount(
-            self._port_dofs.ravel(), np.einsum("iep,ep->ie", value, weight).ravel(), minlength=self.basis.N
-        )
+        load = np.einsum("iep,ep->ie", edge.value, edge.weight).ravel()
+        # Impedance from ln(outer / inner) as the same quadrature sees it: then the TEM mode is matched exactly.
+        self._port_log = float(edge.weight.sum())
+        port_eps = 1.0 if self.port is None else self.port.eps_r
+        self._port_ohm = ETA_0 / np.sqrt(port_eps) * self._port_log / (2 * np.pi)
+        self._port_load = np.bincount(edge.dofs.ravel(), load, minlength=self.basis.N)
 
     def _pattern(self) -> None:
         """Sparsity of the free unknowns once, and for every local entry its place in the CSC data."""
@@ -162,10 +178,10 @@ class TMSystem:
         number = np.full(self.basis.N, -1, dtype=np.int64)
         number[self.free] = np.arange(self.free.size)
         rows, columns = [], []
-        for dofs in (self.basis.element_dofs, self.open_basis.element_dofs, self._port_dofs):
+        for dofs in (self.basis.element_dofs, self._open.dofs, self._port.dofs):
             local = number[np.asarray(dofs)].T
-            rows.append(np.repeat(local, local.shape[1], axis=1).ravel() if local.size else np.zeros(0, np.int64))
-            columns.append(np.tile(local, (1, local.shape[1])).ravel() if local.size else np.zeros(0, np.int64))
+            rows.append(np.repeat(local, local.shape[1], axis=1).ravel())
+            columns.append(np.tile(local, (1, local.shape[1])).ravel())
         row, column = np.concatenate(rows), np.concatenate(columns)
         self._kept = np.flatnonzero((row >= 0) & (column >= 0))
         code = column[self._kept] * self.free.size + row[self._kept]
@@ -184,15 +200,16 @@ class TMSystem:
             inverse.imag[:, None, :], self._medium_stiffness
         )
         elements[self.in_medium] += scaled[:, 0, :]
-        opening = 1j * self.k0 * np.einsum("ep,epk->ek", 1.0 / np.sqrt(open_eps), self._open)
-        port = 1j * self.k0 / np.sqrt(self.port.eps_r) * self._port_matrix if self.port else self._port_matrix
-        local = np.concatenate([elements.ravel(), opening.ravel(), np.asarray(port, complex).ravel()])[self._kept]
+        opening = 1j * self.k0 * np.einsum("ep,epk->ek", 1.0 / np.sqrt(open_eps), self._open.products)
+        port_eps = 1.0 if self.port is None else self.port.eps_r
+        port = 1j * self.k0 / np.sqrt(port_eps) * self._port.products.sum(axis=1)
+        local = np.concatenate([elements.ravel(), opening.ravel(), port.ravel()])[self._kept]
         size = self._indices.size
         data = np.bincount(self._place, local.real, size) + 1j * np.bincount(self._place, local.imag, size)
         return csc_matrix((data, self._indices, self._indptr), shape=(self.free.size, self.free.size))
 
     # ---- solve ----------------------------------------------------------------------------------------------------
-    def complex_eps(self, eps_r: Array, sigma_s_m: Array) -> ComplexArray:
+    def complex_eps(self, eps_r: Any, sigma_s_m: Any) -> ComplexArray:
         """eps_r - j sigma / (w eps0)."""
         return np.asarray(eps_r - 1j * sigma_s_m / (self.omega * EPS_0))
 
@@ -210,13 +227,13 @@ class TMSystem:
         """
         eps, sigma = medium(self.medium_r, self.medium_z)
         medium_eps = self.complex_eps(eps, sigma)
-        around = self.complex_eps(*medium(self.open_r, self.open_z))
+        around = self.complex_eps(*medium(self._open.r, self._open.z))
         open_eps = np.where(np.isnan(self._open_eps)[:, None], around, self._open_eps[:, None])
         matrix = self.matrix(medium_eps, open_eps)
         load = np.zeros(self.basis.N, dtype=complex)
         incident = 0.0
         if self.port is not None:
-            incident = self.port.incident_u(forward_w)
+            incident = float(np.sqrt(2 * forward_w / self._port_ohm) / (2 * np.pi))
             load += 2j * self.k0 / np.sqrt(self.port.eps_r) * incident * self._port_load
         u = np.zeros(self.basis.N, dtype=complex)
         u[self.free] = _solve(matrix, load[self.free], None if imposed is None else self._imposed_free(imposed))
@@ -248,13 +265,13 @@ class TMSystem:
         fixed = np.flatnonzero(~np.isnan(self.fixed_eps))
         loss = -self.fixed_eps[fixed, None].imag * self.omega * EPS_0
         fixed_w = (0.5 * loss * self.e2(u, self.fixed_eps[fixed, None], fixed) * volume[fixed]).sum()
-        on_open = np.einsum("iep,ie->ep", self._open_value, u[np.asarray(self.open_basis.element_dofs)])
-        open_w = np.pi * ETA_0 * ((1 / np.sqrt(open_eps)).real * np.abs(on_open) ** 2 * self._open_weight).sum()
+        on_open = np.abs(self._open.values(u)) ** 2
+        open_w = np.pi * ETA_0 * ((1 / np.sqrt(open_eps)).real * on_open * self._open.weight).sum()
         s11, net_w = complex(np.nan), float("nan")
         if self.port is not None:
             # H of the wave that goes back has the opposite sign of its voltage.
-            s11 = complex(1.0 - (self._port_load @ u) / (incident * self.port.log_ratio))
-            forward = 0.5 * self.port.impedance_ohm * (2 * np.pi * incident) ** 2
+            s11 = complex(1.0 - (self._port_load @ u) / (incident * self._port_log))
+            forward = 0.5 * self._port_ohm * (2 * np.pi * incident) ** 2
             net_w = forward * (1 - abs(s11) ** 2)
         return TMField(u, s11, net_w, float(medium_w), float(fixed_w), float(open_w))
 

@@ -141,17 +141,17 @@ class Volume:
         from scipy.ndimage import map_coordinates
 
         points = np.asarray(points_mm, float)
-        index = self.grid.index(points)
+        # Flat list of points: scipy refuses a single one, shape (3,).
+        index = self.grid.index(points.reshape(-1, 3))
         inside = self.grid.contains(points)
-        clipped = np.clip(index, 0, np.array(self.grid.shape) - 1)
-        coordinates = np.moveaxis(clipped, -1, 0)
+        clipped = np.clip(index, 0, np.array(self.grid.shape) - 1).T
         if order == 0:
-            values = coefficients[tuple(np.rint(coordinates).astype(int))].astype(np.float64)
+            values = coefficients[tuple(np.rint(clipped).astype(int))].astype(np.float64)
         else:
-            values = np.empty(points.shape[:-1], np.float32)
+            values = np.empty(len(index), np.float32)
             # "order" is a plain int here; scipy's stubs want a literal.
-            map_coordinates(coefficients, coordinates, values, order, "nearest", prefilter=False)  # type: ignore[call-overload]
-        return np.where(inside, values, outside)
+            map_coordinates(coefficients, clipped, values, order, "nearest", prefilter=False)  # type: ignore[call-overload]
+        return np.where(inside, values.reshape(points.shape[:-1]), outside)
 
     def resampled(self, grid: Grid, *, order: int = 1, outside: float = np.nan) -> Volume:
         """This volume on another grid of the same frame; same grid returns ``self``."""

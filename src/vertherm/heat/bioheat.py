@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vertherm.core.errors import InputError, SolverError
 from vertherm.heat import kernels, kernels_cells
+from vertherm.heat.fields import Faces
 from vertherm.heat.problem import BioheatProblem, Field
 from vertherm.heat.rkl2 import coefficients, longest_step_s, stages_needed
 from vertherm.heat.shaft import BoundShaft
@@ -37,7 +38,8 @@ class BioheatSolver(BioheatState):
 
     Args:
         problem: the tissue.
-        shaft: the needle's shaft tied to the problem's grid (``ShaftFin.bind``), or several needles' shafts.
+        shaft: the needle's shaft tied to the problem's grid (``ShaftFin.bind``), or several needles' shafts. Its heat
+            capacity is counted where ``problem`` comes from ``BoundShaft.into``.
         threads: threads that share each sweep (1 where variants run in parallel processes).
         structures: flat C-order cell indices (or bool masks) of structures to follow, by name.
         sensors: fractional cell indices (3,) of point sensors, by name (``Grid.index`` gives them).
@@ -62,12 +64,20 @@ class BioheatSolver(BioheatState):
         edges = np.linspace(1, problem.shape[0] + 1, max(1, threads) + 1).round().astype(int)
         self._slabs = [(int(a), int(b)) for a, b in pairwise(edges) if b > a]
         self._hot_bound = 0.0
+        touched = np.unique(np.concatenate([s.cells for s in shafts] or [np.zeros(0, np.int64)]) // self._Y.shape[2])
+        self._shaft_rows = (touched // self._Y.shape[1], touched % self._Y.shape[1])
         self._last_dt = self.limits.heating_s
+        self._outer_w = self._face_heat(self._Y, 1.0, self.fields.outer)
 
     @property
     def stable_step_s(self) -> float:
         """Longest step of plain explicit Euler: the yardstick of stiffness."""
         return 2.0 / max(self._radius, self._hot_bound)
+
+    @property
+    def last_step_s(self) -> float:
+        """Length of the latest step."""
+        return self._last_dt
 
     def advance(
         self,
@@ -171,7 +181,7 @@ class BioheatSolver(BioheatState):
                 kernels_cells.perfusion_kernel, self._Y, self._rate, self._p, f.p0, self._omega, self._model,
                 *self._curve, f4(dt), t.low, t.per_unit, t.rate, t.integral, self._stop.rate[0],
                 self._stop.integral[0], self._stop.per_unit, self.problem.arterial_c, self._row_max, self._row_rate,
-                self._active, self._wake,
+                self._active, self._wake, self._dose_from, self._dead,
             )  # fmt: skip
         D = self._stages(dt, stages)
         self._row_before, self._row_max = self._row_max, self._row_before
@@ -179,7 +189,7 @@ class BioheatSolver(BioheatState):
         if self._hot:
             kernels_cells.hot_state(self._Y, self._G, *self._curve, self._box)
         self._doses(D, dt)
-        self._account(D, dt, scale)
+        self._account(dt, scale)
         self.time_s += dt
         self._observe()
         self._last_dt = dt
@@ -197,21 +207,30 @@ class BioheatSolver(BioheatState):
             shaft.constant(scale * load, self.problem.arterial_c)
             for shaft, load in zip(self.shafts, self._shaft_loads, strict=True)
         ]
-        self._tissue_before = [
-            self._shaft_heat(n, self._Y, 1.0, self._rate, 1.0, constant)[1]
-            for n, constant in enumerate(self._constants)
-        ]
+        self._heats = self._local_heats(self._Y, 1.0, self._rate, 1.0, self._constants)
+        i, j = self._shaft_rows
+        self._row_rate[i, j] = np.abs(self._rate[i, j, 1:-1]).max(axis=1, initial=0.0)
 
-    def _shaft_heat(
-        self, number: int, X: Field, scale: float, out: Field, gain: float, constant: NDArray[np.float64]
-    ) -> tuple[float, NDArray[np.float64]]:
-        """Add a shaft's heat to ``out``; returns W into held cells and the tissue's temperature at the nodes."""
-        shaft, tissue = self.shafts[number], np.empty(self.shafts[number].g.size)
-        lost = kernels_cells.shaft_kernel(
-            X, self._G, scale, out, self.fields.w, shaft.cells, shaft.weights, shaft.starts, shaft.operator, constant,
-            gain * shaft.step_m / self.problem.spacing_m, tissue,
-        )  # fmt: skip
-        return lost * shaft.step_m, tissue
+    def _local_heats(
+        self, X: Field, scale: float, out: Field, gain: float, constants: list[NDArray[np.float64]] | None = None
+    ) -> NDArray[np.float64]:
+        """Add the shafts' heat to ``out``; returns W into cells of fixed temperature, then W from each shaft."""
+        f, spacing = self.fields, self.problem.spacing_m
+        heats = np.zeros(1 + len(self.shafts))
+        heats[0] = self._face_heat(X, scale, f.sinks)
+        for n, shaft in enumerate(self.shafts):
+            constant = np.zeros(shaft.g.size) if constants is None else constants[n]
+            heat, lost = kernels_cells.shaft_kernel(
+                X, self._G, scale, out, f.w, shaft.cells, shaft.weights, shaft.starts, shaft.operator, constant,
+                gain * shaft.step_m / spacing,
+            )  # fmt: skip
+            heats[0] += lost * shaft.step_m
+            heats[1 + n] = heat * shaft.step_m
+        return heats
+
+    def _face_heat(self, X: Field, scale: float, faces: Faces) -> float:
+        """Heat in W through single faces, temperatures ``scale * X`` plus what boiling changes."""
+        return float(kernels_cells.face_heat_kernel(X, scale, self._G, *faces)) * self.problem.spacing_m
 
     def _choose(self, left: float, longest: float) -> tuple[float, int]:
         """Step and stages: physics sets the step (temperature change), stability the stages. Finds the hot box too."""
@@ -248,6 +267,9 @@ class BioheatSolver(BioheatState):
         older, newer = self._Da, self._Db
         c1 = first * dt
         X, scale = self._rate, c1  # the increment so far is scale * X
+        # Heat of sinks and shafts follows the same recursion: their flow can start like 1 / sqrt(t), which no
+        # quadrature over whole steps would follow.
+        heat_before, heat = np.zeros_like(self._heats), c1 * self._heats
         for n, row in enumerate(rows):
             # Increment 0 is zero and increment 1 is c1 * rate: their terms move into the factor of the rate.
             nu = row.nu if n > 1 else 0.0
@@ -262,10 +284,13 @@ class BioheatSolver(BioheatState):
             )  # fmt: skip
             if self._hot:
                 kernels_cells.hot_apply(self._G, older, f.kx, f.ky, f.kz, f.w, self._p, f4(step), self._box)
-            for number, shaft in enumerate(self.shafts):
-                self._shaft_heat(number, X, scale, older, step, np.zeros(shaft.g.size))
+            change = self._local_heats(X, scale, older, step)
+            increment = row.mu * heat + row.nu * heat_before + step * change + row.rate * dt * self._heats
+            heat_before, heat = heat, increment
             X, scale = older, 1.0
             older, newer = newer, older
+        self.ledger.held_j += float(heat[0])
+        self.ledger.shaft_j += float(heat[1:].sum())
         self.statistics.add(dt, stages)
         return newer
 
@@ -285,19 +310,15 @@ class BioheatSolver(BioheatState):
                 self._Y, self._G, self._p, f.capacity, self._latent, f.lam, self._tl, self._tu, self._box
             )
 
-    def _account(self, D: Field, dt: float, scale: float) -> None:
-        """The step's heat, by its temperature in the middle: apart from the scheme, so that the balance is a test."""
+    def _account(self, dt: float, scale: float) -> None:
+        """The step's heat by quadrature over the step: apart from the scheme, so that the balance is a test."""
         f, h, ledger = self.fields, self.problem.spacing_m, self.ledger
         ledger.source_j += self._source_w * scale * dt
         ledger.perfusion_j += self._perfused * h**3 * dt
-        ledger.boundary_j += kernels_cells.face_heat_kernel(self._Y, D, self._G, *f.outer) * h * dt
-        ledger.held_j += kernels_cells.face_heat_kernel(self._Y, D, self._G, *f.sinks) * h * dt
+        outer_before, self._outer_w = self._outer_w, self._face_heat(self._Y, 1.0, f.outer)
+        ledger.boundary_j += 0.5 * (outer_before + self._outer_w) * dt
         ledger.held_j += self._source_held_w * scale * dt
-        for n, shaft in enumerate(self.shafts):
-            lost, after = self._shaft_heat(n, self._Y, 1.0, self._rate, 0.0, self._constants[n])
-            tissue = 0.5 * (self._tissue_before[n] + after) + self.problem.arterial_c
-            load = scale * self._shaft_loads[n]
-            ledger.shaft_source_j += float(load.sum()) * shaft.step_m * dt
-            ledger.shaft_j += float(shaft.heat_w_per_m(tissue, load).sum()) * shaft.step_m * dt
-            ledger.coolant_j += float(shaft.removed_w_per_m(tissue, load).sum()) * shaft.step_m * dt
-            ledger.held_j += lost * dt
+        freed = sum(float(load.sum()) * s.step_m for s, load in zip(self.shafts, self._shaft_loads, strict=True))
+        ledger.shaft_source_j += freed * scale * dt
+        # The fin stores nothing: what it set free and did not pass to the tissue went to the coolant and the room.
+        ledger.coolant_j = ledger.shaft_source_j - ledger.shaft_j

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vertherm.applicator.antenna import Antenna
 from vertherm.applicator.axisymmetric import AxisymmetricModel, AxisymmetricSolution
-from vertherm.applicator.cache import cached_solve
+from vertherm.applicator.cache import SolutionCache
 from vertherm.applicator.deposition import Deposition
 from vertherm.applicator.power import PowerChain
 from vertherm.geometry.trajectory import Trajectory
@@ -24,7 +24,7 @@ from vertherm.heat.bioheat import BioheatSolver
 from vertherm.heat.member import Member
 from vertherm.heat.needle import fin_of, shaft_source_w_m
 from vertherm.heat.problem import BioheatProblem
-from vertherm.heat.result import ThermalResult
+from vertherm.heat.result import SETTLED, TIME_LIMIT, ThermalResult
 from vertherm.heat.schedule import Activation, Schedule, TemperatureControl
 from vertherm.heat.shaft import BoundShaft
 from vertherm.materials.constants import constants
@@ -36,6 +36,21 @@ from vertherm.materials.tissue_map import TissueMap
 SINKS_WITH_COOLING = ("blood", "csf")
 """Tissues whose flow carries heat away: held at arterial temperature in members with full cooling."""
 SETTLED_BELOW_C = 43.0
+CONSTANTS_USED = (
+    "body_temperature",
+    "room_temperature",
+    "skin_convection",
+    "perfusion_rise_start",
+    "perfusion_rise_full",
+    "perfusion_rise_factor",
+    "perfusion_stop_omega",
+    "latent_heat_water",
+    "vaporisation_start",
+    "vaporisation_end",
+    "heat_capacity_vapour",
+    "cem43_cutoff",
+)
+"""Scalar constants behind every member; the assessment lists those that no source confirms."""
 ABOVE_MM = 10.0
 """The computing domain reaches this much farther up the shaft than around it: some power creeps back along it."""
 
@@ -160,9 +175,9 @@ class _Field:
         eps, sigma = dried(self.eps, self.sigma, factors)
         medium = self.deposition.azimuthal_mean(eps, sigma)
         # The first solve is the same for all members and for every later run of the case: kept on disk.
-        solution = cached_solve(self.model, medium) if self.first else self.model.solve(medium)
+        solution = SolutionCache().solve(self.model, medium) if self.first else self.model.solve(medium)
         self.first = False
-        density = self.deposition.power_density(solution, sigma.astype(np.float32)).q
+        density = self.deposition.power_density(solution, sigma.astype(np.float32))
         if self.member.sar_factor != 1.0:
             density.reshape(-1)[self.setup.neural_cells] *= self.member.sar_factor
         return solution, density
@@ -232,7 +247,7 @@ def run_member(setup: Setup, member: Member) -> ThermalResult:
         solver,
         grid,
         power=log.columns(),
-        status="settled" if settled else f"not settled within {setup.max_cooldown_s:.0f} s of cooling",
+        status=SETTLED if settled else TIME_LIMIT,
     )
 
 

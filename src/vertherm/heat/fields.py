@@ -18,6 +18,10 @@ LEAST_CAPACITY_J_M3K = 1e3
 """Floor of a cell's heat capacity, about that of air: 1/4000 of tissue, so it stores nothing that matters."""
 
 
+Faces = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+"""Cells a, cells b (flat padded indices) and conductances in W/mK."""
+
+
 @dataclass(frozen=True, eq=False)
 class Fields:
     """Arrays of shape (nx+2, ny+2, nz+2) and lists of faces; temperatures relative to arterial blood.
@@ -46,8 +50,8 @@ class Fields:
     stiffness: Field
     free: NDArray[np.bool_]
     start: Field
-    sinks: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
-    outer: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+    sinks: Faces
+    outer: Faces
     limited_cells: int
 
 
@@ -129,9 +133,6 @@ def _padded_faces(faces: Field, axis: int, shape: tuple[int, int, int]) -> Field
     window = tuple(slice(1, None) if a == axis else slice(1, -1) for a in range(3))
     out[window] = faces
     return out
-
-
-Faces = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
 
 def _flat(index: tuple[NDArray, ...], shape: tuple[int, ...], offset: tuple[int, int, int]) -> NDArray[np.int64]:

@@ -2,9 +2,9 @@
 """Numba kernels that visit only part of the grid: boiling cells, warm rows, tracked cells, single faces.
 
 Temperatures here are relative to arterial blood, like the state. The state Y is an *equivalent* temperature: heat
-content divided by the capacity of the wet tissue. Below the vaporisation band it is the temperature. In the band (``tl``
-to ``tu``) the cell takes up its latent heat, worth ``lam`` kelvin, while it warms by tu - tl; above, the dry tissue warms
-by ``rv`` kelvin for each kelvin's worth of heat.
+content divided by the capacity of the wet tissue. Below the vaporisation band it is the temperature. In the band
+(``tl`` to ``tu``) the cell takes up its latent heat, worth ``lam`` kelvin, while it warms by tu - tl; above, the dry
+tissue warms by ``rv`` kelvin for each kelvin's worth of heat.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def to_temperature(y, lam, rv, tl, tu):
 @njit(inline="always", **OPTIONS)
 def mean_over(rate, integral, x0, x1):
     """Mean of a tabulated function while its variable runs evenly from node coordinate ``x0`` to ``x1``."""
-    if abs(x1 - x0) < 1e-3:
+    if abs(x1 - x0) < 0.25:
         return _value(rate, 0.5 * (x0 + x1))
     return (_integral(rate, integral, x1) - _integral(rate, integral, x0)) / (x1 - x0)
 
@@ -60,14 +60,14 @@ def _integral(rate, integral, x):
 
 
 @njit(**OPTIONS)
-def hot_scan(Y, rate, row_max, row_rate, lam, rv, stiffness, tl, tu, dt, box):
+def hot_scan(Y, rate, row_max, row_rate, lam, rv, tl, tu, stiffness, dt, box):
     """Box of cells that are boiling or may begin to within ``dt``, and what limits the step there.
 
     Args:
         box: int64 (6,), filled with the first and last i, j, k (padded indices; first > last where there is none).
 
     Returns:
-        largest spectral bound of dry cells (``stiffness * rv``), largest temperature rate of the grid in K/s.
+        largest spectral bound of dry cells (``stiffness * rv``), largest temperature rate of wet cells in K/s.
     """
     nx, ny, nz = Y.shape[0] - 2, Y.shape[1] - 2, Y.shape[2] - 2
     box[0] = box[2] = box[4] = 1 << 30
@@ -81,7 +81,8 @@ def hot_scan(Y, rate, row_max, row_rate, lam, rv, stiffness, tl, tu, dt, box):
             for k in range(1, nz + 1):
                 y, r = Y[i, j, k], abs(rate[i, j, k])
                 band = lam[i, j, k] + (tu - tl)
-                slope = 1.0 if y <= tl else ((tu - tl) / band if y < tl + band else rv[i, j, k])
+                # Dry cells change fast and harmlessly: dead, linear, and stable by the bound below.
+                slope = 1.0 if y <= tl else ((tu - tl) / band if y < tl + band else 0.0)
                 fastest = max(fastest, r * slope)
                 if y + dt * r < tl:
                     continue
@@ -146,12 +147,14 @@ def hot_finish(Y, G, p, capacity, latent_max, lam, tl, tu, box):
 @njit(**OPTIONS)
 def perfusion_kernel(
     Y, rate, p, p0, omega, model, lam, rv, tl, tu, dt, low_c, per_k, rates, integrals, stop, stop_int, stop_per,
-    arterial_c, row_max, row_rate, active, wake, lo, hi,
+    arterial_c, row_max, row_rate, active, wake, dose_from,
+    dead, lo, hi,
 ):  # fmt: skip
     """Mean perfusion of the coming step, p = p0 * rise(T) * survival(omega), and the rate corrected for it.
 
     T runs from now to its linear prediction and omega with it; the means over the step make the whole scheme second
-    order and switch the flow off within the step. Rows that never passed ``wake`` are left alone.
+    order and switch the flow off within the step. Rows that never passed ``wake`` are left alone, cells beyond an omega
+    of ``dead`` have no flow for good.
     """
     ny, nz = Y.shape[1] - 2, Y.shape[2] - 2
     for i in range(lo, hi):
@@ -161,17 +164,18 @@ def perfusion_kernel(
                     continue
                 active[i, j] = True
             for k in range(1, nz + 1):
-                if p0[i, j, k] == 0.0:
+                y, o0 = Y[i, j, k], omega[i, j, k]
+                if p0[i, j, k] == 0.0 or (o0 >= dead and p[i, j, k] == 0.0):
                     continue
-                y, la, r = Y[i, j, k], lam[i, j, k], rv[i, j, k]
+                la, r = lam[i, j, k], rv[i, j, k]
                 t0 = to_temperature(y, la, r, tl, tu)
                 t1 = to_temperature(y + dt * rate[i, j, k], la, r, tl, tu)
                 x0, x1 = (t0 + arterial_c - low_c) * per_k, (t1 + arterial_c - low_c) * per_k
-                m = 2 + model[i, j, k]
-                o0 = omega[i, j, k]
-                o1 = o0 + dt * mean_over(rates[m], integrals[m], x0, x1)
                 factor = mean_over(rates[0], integrals[0], x0, x1)
-                factor *= mean_over(stop, stop_int, o0 * stop_per, o1 * stop_per)
+                if o0 > 0.0 or max(t0, t1) > dose_from:
+                    m = 2 + model[i, j, k]
+                    o1 = o0 + dt * mean_over(rates[m], integrals[m], x0, x1)
+                    factor *= mean_over(stop, stop_int, o0 * stop_per, o1 * stop_per)
                 fresh = p0[i, j, k] * factor
                 rate[i, j, k] -= (fresh - p[i, j, k]) * t0
                 p[i, j, k] = fresh
@@ -234,36 +238,39 @@ def sensor_kernel(Y, lam, rv, tl, tu, cells, weights, reading):
 
 
 @njit(**OPTIONS)
-def face_heat_kernel(Y, D, G, faces_a, faces_b, conductance):
-    """Sum of conductance * (T_a - T_b) at mid-step over single faces: sinks, outer faces (W/m)."""
-    y, d, g = Y.reshape(-1), D.reshape(-1), G.reshape(-1)
+def face_heat_kernel(X, scale, G, faces_a, faces_b, conductance):
+    """Sum of conductance * (T_a - T_b) over single faces, T = scale X + G: heat into sinks or the outside, W/m."""
+    x, g = X.reshape(-1), G.reshape(-1)
     total = 0.0
     for n in range(faces_a.size):
         a, b = faces_a[n], faces_b[n]
-        total += conductance[n] * ((y[a] + g[a] - 0.5 * d[a]) - (y[b] + g[b] - 0.5 * d[b]))
+        total += conductance[n] * (scale * (x[a] - x[b]) + (g[a] - g[b]))
     return total
 
 
 @njit(**OPTIONS)
-def shaft_kernel(X, G, scale, out, w, cells, weights, starts, operator, constant, gain, tissue):
+def shaft_kernel(X, G, scale, out, w, cells, weights, starts, operator, constant, gain):
     """Heat from a shaft, operator (scale X + G) + constant, spread over its cells: out += gain * heat * weight * w.
 
-    ``gain`` carries the step, the piece of length and 1 / spacing; ``tissue`` receives the tissue's temperature at the
-    nodes. Returns the heat (W/m, summed over nodes) that fell on cells of fixed temperature.
+    ``gain`` carries the step, the piece of length and 1 / spacing.
+
+    Returns:
+        heat in W/m, summed over nodes: all of it, and the part that fell on cells of fixed temperature.
     """
     x, g, o, ww = X.reshape(-1), G.reshape(-1), out.reshape(-1), w.reshape(-1)
     nodes = starts.size - 1
+    tissue = np.zeros(nodes)
     for n in range(nodes):
-        tissue[n] = 0.0
         for m in range(starts[n], starts[n + 1]):
             tissue[n] += weights[m] * (scale * x[cells[m]] + g[cells[m]])
-    lost = 0.0
+    heat = lost = 0.0
     for n in range(nodes):
         total = constant[n]
         for m in range(nodes):
             total += operator[n, m] * tissue[m]
+        heat += total
         for m in range(starts[n], starts[n + 1]):
             o[cells[m]] += gain * total * weights[m] * ww[cells[m]]
             if ww[cells[m]] == 0.0:
                 lost += total * weights[m]
-    return lost
+    return heat, lost

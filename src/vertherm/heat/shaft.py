@@ -4,10 +4,10 @@ Along the needle, per metre of length and with T_s the shaft's temperature:
 
     kA T_s'' + q - film (T_s - T_coolant) - ambient (T_s - T_room) - g (T_s - T_tissue) = 0
 
-The fin is quasi-steady: metal passes heat along in a second what tissue takes minutes for, and what the shaft stores is
-counted in the cells it displaces (metal and tissue store nearly the same per volume). T_s is therefore a linear function
-of the tissue's temperatures around it, T_s = R (q + film T_coolant + ambient T_room + g T_tissue) with a small dense R,
-and is evaluated inside every stage of the time integrator. Its operator g R g - g is symmetric and between -g and 0, so
+The fin is quasi-steady: metal passes on in a second what tissue takes minutes for, and what the shaft stores is counted
+in the cells it displaces (metal and tissue store nearly the same per volume). T_s is therefore a linear function of the
+tissue's temperatures around it, T_s = R (q + film T_coolant + ambient T_room + g T_tissue) with a small dense R, and is
+evaluated inside every stage of the time integrator. Its operator g R g - g is symmetric and between -g and 0, so
 that it conserves energy exactly, keeps second order, and never limits the step, however well the metal conducts.
 
 The tissue is touched on a ring of points at the shaft's radius (trilinear both ways), so that the exchange does not
@@ -28,7 +28,7 @@ from vertherm.heat.problem import BioheatProblem, Field
 
 Array = NDArray[np.float64]
 RING_POINTS = 12
-RING_OFFSET = 0.30
+RING_OFFSET = 0.22
 """The tissue temperature read on the ring is that of tissue this share of a cell outside the shaft's surface: what the
 trilinear ring resolves. Calibrated on the steady perfused cylinder (tests/heat/test_shaft.py)."""
 
@@ -43,11 +43,11 @@ class ShaftFin:
         from_mm, to_mm: the part of the needle that is this fin, measured from the tip (usually from above the
             radiating part to the hub outside the skin).
         axial_w_m_k: sum of conductivity times cross-section of its metals, W m/K.
-        film_w_mk: conductance to the coolant per metre of length, W/mK (coefficient times wetted perimeter); 0: uncooled.
+        film_w_mk: conductance to the coolant per metre of length, W/mK (coefficient times wetted perimeter); 0: none.
         coolant_c: mean temperature of the coolant; needed where it is cooled.
         ambient_w_mk: conductance per metre to the room, for the part in air.
         ambient_c: temperature of the room.
-        contact_w_mk: conductance of the wall between metal and tissue (catheter) per metre, or None for perfect contact.
+        contact_w_mk: conductance of the wall between metal and tissue (catheter) per metre; None: perfect contact.
         heat_capacity_j_mk: heat capacity per metre, in place of that of the displaced tissue; None: like tissue.
         node_mm: distance of nodes.
     """
@@ -93,7 +93,7 @@ class ShaftFin:
         diagonal = axial * neighbours + self.film_w_mk + room + g + 1e-9
         matrix = np.diag(diagonal) - axial * (np.eye(n, k=1) + np.eye(n, k=-1))
         coolant = self.film_w_mk * (self.coolant_c or 0.0)
-        return np.linalg.inv(matrix), coolant + room * self.ambient_c
+        return np.asarray(np.linalg.inv(matrix), dtype=np.float64), coolant + room * self.ambient_c
 
     def bind(self, grid: Grid, problem: BioheatProblem, air: NDArray[np.bool_] | None = None) -> BoundShaft:
         """Tie the fin to the cells of ``problem`` on ``grid``; ``air`` marks cells that a needle hardly touches."""

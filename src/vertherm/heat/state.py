@@ -37,8 +37,6 @@ class BioheatState:
         sensors: Mapping[str, NDArray[np.float64]],
     ) -> None:
         self.shafts = shafts
-        for shaft in shafts:
-            problem = shaft.into(problem)
         self.problem = problem
         self.fields = build_fields(problem)
         self.tracker = Tracker(problem.shape, structures, sensors)
@@ -81,6 +79,9 @@ class BioheatState:
         # where damage begins; doses count from the first temperature at which any of them does.
         self._wake = f4(min(start + 0.02, dose) - self.problem.arterial_c)
         self._dose_from = f4(dose - self.problem.arterial_c)
+        flowing = np.flatnonzero(self._stop.rate[0])
+        last = int(flowing[-1]) + 1 if flowing.size else 0
+        self._dead = last / self._stop.per_unit if last < self._stop.rate.shape[1] else NEVER
         self._perfusion_varies = bool(changing.size or np.ptp(self._stop.rate) > 0) and bool(self.fields.p0.any())
         largest_flow = float((self.fields.p0 * max(1.0, float(rise.max()))).max())
         conduction = float(self.fields.stiffness.max())

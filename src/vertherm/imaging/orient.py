@@ -33,3 +33,14 @@ def reoriented(volume: Volume, codes: str) -> Volume:
             affine[:3, axis] *= -1
     shape = (data.shape[0], data.shape[1], data.shape[2])
     return Volume(np.ascontiguousarray(data), Grid(shape, affine, volume.grid.frame), volume.source)
+
+
+def axis_codes(grid: Grid) -> str:
+    """Direction of the array axes as three letters ("RAS", "PIR", ...), the nearest ones for an oblique grid."""
+    from scipy.optimize import linear_sum_assignment
+
+    columns = grid.affine[:3, :3] / grid.spacing_mm
+    world, array = linear_sum_assignment(-np.abs(columns))
+    letters = {entry: letter for letter, entry in _AXES.items()}
+    named = {int(a): letters[(int(w), 1 if columns[w, a] > 0 else -1)] for w, a in zip(world, array, strict=True)}
+    return "".join(named[axis] for axis in range(3))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from vertherm import RESEARCH_NOTICE
+from vertherm.applicator.antenna import Antenna
 from vertherm.core.provenance import provenance
 from vertherm.geometry.volume import Volume
-from vertherm.heat.coupling import Setup, models_used
-from vertherm.materials.tissue import used_unverified
+from vertherm.heat.coupling import CONSTANTS_USED, Setup, models_used
+from vertherm.materials.drying import DRYING_IDS
+from vertherm.materials.unverified import UnverifiedValue, used_unverified
 from vertherm.planning.assessment import (
     Assessment,
     Assumption,
@@ -189,7 +192,7 @@ def _treatment_row(treatment: Treatment, outcomes: Sequence[MemberOutcome]) -> T
         insertion_mm=trajectory.length_mm,
         power_kind=treatment.power_kind,
         power_note=treatment.power_note,
-        activations=schedule.describe(),
+        activations=[asdict(activation) for activation in schedule.activations],
         treatment_time_s=schedule.switch_off_s,
         simulated_time_s=max(float(o.time_s[-1]) for o in outcomes),
         power=[_power_row(o) for o in outcomes if o.member.cooling == "none" and o.member.sar_factor == 1.0],
@@ -237,17 +240,22 @@ def _member_row(outcome: MemberOutcome) -> dict[str, Any]:
 
 
 def _assumptions(protocol: Protocol, setup: Setup) -> list[Assumption]:
+    used: dict[UnverifiedValue, None] = {}
+    for model in DRYING_IDS:
+        found = used_unverified(setup.tissue.palette, constant_names=CONSTANTS_USED, drying_id=model)
+        used.update(dict.fromkeys(found))
     rows = [
         Assumption(
             name=row.name,
-            value=f"{row.value:g} {row.unit}".strip(),
-            range="" if row.low is None or row.high is None else f"{row.low:g}-{row.high:g}",
+            value=f"{row.value:g} {row.unit}".strip() if isinstance(row.value, float) else str(row.value),
+            range=row.range,
             source=row.source,
             certainty=row.certainty,
-            verified=row.certainty in ("S", "D"),
+            verified=False,
         )
-        for row in used_unverified(setup.tissue.palette)
+        for row in used
     ]
+    rows.extend(_antenna_assumptions(setup.antenna))
     local = protocol.local_sar
     rows.append(_protocol_assumption("local SAR factor in neural structures", f"{local.factor:g}", local.source))
     rows.append(_protocol_assumption("margin goal", f"{protocol.margin_goal_mm:g} mm", protocol.margin_source))
@@ -257,6 +265,22 @@ def _assumptions(protocol: Protocol, setup: Setup) -> list[Assumption]:
     )
     rows.extend(_protocol_assumption(f"zone metric {m.label}", f"{m.level:g}", m.source) for m in protocol.metrics)
     return rows
+
+
+def _antenna_assumptions(antenna: Antenna) -> Iterable[Assumption]:
+    for name in antenna.unverified:
+        yield Assumption(
+            name=f"antenna: {name}",
+            value="see the catalogue entry",
+            range="",
+            source=antenna.source,
+            certainty=antenna.certainty,
+            verified=False,
+        )
+    for text in antenna.missing:
+        yield Assumption(
+            name="antenna: not in the source", value=text, range="", source=antenna.source, certainty="", verified=False
+        )
 
 
 def _protocol_assumption(name: str, value: str, source: str) -> Assumption:
@@ -312,7 +336,7 @@ def make_scene(
         curves=tuple(_curves(case, protocol, outcomes, assessment)),
         power_time_s=nominal.power["time_s"],
         power_w={name: nominal.power[f"{name}_w"] for name in ("forward", "net", "absorbed")},
-        activations_s=treatment.schedule.intervals_s(),
+        activations_s=treatment.schedule.intervals_s,
         focus_mm=case.targets[0].mask.grid.world(np.argwhere(case.targets[0].mask.data).mean(axis=0)),
         mr=case.anatomy.mr,
     )

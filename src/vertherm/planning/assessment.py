@@ -97,7 +97,7 @@ class StructureRow(_Row):
     cem43_min: Banded | None
     peak_time_s: float | None
     after_switch_off: bool | None
-    distance_to_antenna_mm: float | None
+    distance_to_antenna_mm: float | None = Field(description="to the last 15 mm of the needle")
     warn: str
     stop: str
     worst_member: str

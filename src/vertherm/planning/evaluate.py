@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vertherm.geometry.margins import ablation_margin
 from vertherm.geometry.volume import FloatArray, Volume
-from vertherm.geometry.zones import enclosed_volume_ml, zone_axes
+from vertherm.geometry.surface import enclosed_volume_ml, zone_axes
 from vertherm.heat.coupling import Setup, run_member
 from vertherm.heat.member import Member
 from vertherm.heat.result import ThermalResult
@@ -47,10 +47,10 @@ def evaluate(setup: Setup, member: Member, protocol: Protocol, lesions: tuple[Le
         zones=zones,
         coverage=coverage,
         fields=fields,
-        time_s=result.time_s,
-        curves=result.curves,
+        time_s=result.curves["time_s"],
+        curves={name: curve for name, curve in result.curves.items() if name != "time_s"},
         power=result.power,
-        ledger=result.ledger,
+        ledger=_ledger(result.energy),
         status=result.status,
         statistics=statistics,
     )
@@ -87,14 +87,22 @@ def _structures(setup: Setup, result: ThermalResult) -> dict[str, StructureOutco
     found = {}
     body = constants("body_temperature").value
     for name in setup.tracked:
-        cells = setup.probes.get(name)
-        if cells is None:
+        peak = result.structures.get(name)
+        if peak is None:
             # Labelled, but wholly beyond the heated crop, whose faces stay at body temperature.
             found[name] = StructureOutcome(body, 0.0, 0.0)
-            continue
-        curve = result.curves[name]
-        peak = float(result.peak_c.ravel()[cells].max())
-        found[name] = StructureOutcome(
-            peak, float(result.cem43_min.ravel()[cells].max()), float(result.time_s[int(np.argmax(curve))])
-        )
+        else:
+            found[name] = StructureOutcome(peak.peak_c, peak.cem43_min, peak.peak_time_s)
     return found
+
+
+def _ledger(energy: dict[str, float]) -> dict[str, float]:
+    return {
+        "delivered_j": energy["source_j"],
+        "stored_j": energy["stored_j"],
+        "perfusion_j": energy["perfusion_j"],
+        "boundary_j": energy["boundary_j"],
+        "sinks_j": energy["held_j"],
+        "shaft_j": energy["shaft_j"],
+        "error": energy["error"],
+    }

@@ -28,7 +28,7 @@ def constant_power(
     *,
     tip_mm: tuple[float, float, float],
     entry_mm: tuple[float, float, float],
-    antenna: str = "coaxial_slot",
+    antenna: str = "tosoratti_mini_choke",
     frequency_mhz: float = 2450.0,
     power_kind: str = "forward",
     reconstruction: bool = False,

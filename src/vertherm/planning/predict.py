@@ -61,7 +61,7 @@ def predict(
     progress("tissue map", 0.0)
     setup = make_setup(case, treatment, protocol, numerics)
     lesions = tuple(LesionOnGrid(target.name, target.mask) for target in case.targets)
-    distances = distances_mm(case.anatomy, treatment.trajectory, treatment.antenna.active_length_mm)
+    distances = distances_mm(case.anatomy, treatment.trajectory)
     timings["tissue_map"] = time.perf_counter() - start
     progress("tissue map", 1.0)
     start = time.perf_counter()

@@ -15,6 +15,7 @@ from vertherm.planning.protocol import Protocol
 
 SKIN_MARGIN_MM = 15.0
 """Cells on all sides of the point where the shaft leaves the body."""
+RADIATING_MM = 15.0
 NOT_TRACKED = frozenset({"bone", "cortex", "muscle", "disc", "organ"})
 """Kinds that carry no limit and would only cost time to follow."""
 
@@ -81,11 +82,11 @@ def structure_cells(structure: Structure, grid: Grid, subdivision: int = 2) -> N
     return np.ravel_multi_index(tuple(cells.T), grid.shape).astype(np.int64)
 
 
-def distances_mm(anatomy: Anatomy, trajectory: Trajectory, active_mm: float) -> dict[str, float]:
-    """Distance from each structure to the antenna's active part (tip to ``active_mm`` up the shaft)."""
+def distances_mm(anatomy: Anatomy, trajectory: Trajectory) -> dict[str, float]:
+    """Distance from each structure to the last 15 mm of the needle, where every catalogued antenna radiates most."""
     from scipy.spatial import cKDTree
 
-    points = trajectory.point_mm(np.arange(0.0, active_mm + 0.5, 0.5))
+    points = trajectory.point_mm(np.arange(0.0, RADIATING_MM + 0.5, 0.5))
     tree = cKDTree(points)
     found = {}
     for structure in anatomy.structures:

@@ -14,7 +14,7 @@ from vertherm.planning.assessment import Assessment, StructureRow
 from vertherm.planning.scene import Scene
 from vertherm.report import curves, style, words
 from vertherm.report.canvas import Picture
-from vertherm.report.pictures import LegendRow, Painter, structures_out_of_view
+from vertherm.report.pictures import LegendRow, Painter
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -84,7 +84,7 @@ def draw(assessment: Assessment, scene: Scene, progress: Progress = silent) -> P
         result.limits = counted(partial(curves.limits, assessment, scene))
     result.legend = painter.legend()
     result.zone_legend = [LegendRow(zone.label, style.zone_colour(i), False) for i, zone in enumerate(scene.zones)]
-    result.out_of_view = structures_out_of_view(painter, (*STANDARD, "needle"))
+    result.out_of_view = painter.out_of_view((*STANDARD, "needle"))
     progress("report", 1.0)
     return result
 
@@ -125,6 +125,8 @@ def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         name = f"{prefix}{key}".replace("_", " ")
         if isinstance(item, dict):
             lines += _flat(item, f"{prefix}{key} › ")
+        elif isinstance(item, list) and item and all(isinstance(part, dict) for part in item):
+            lines += [(name, words.plain(part)) for part in item]
         else:
             lines.append((name, words.plain(item)))
     return lines

@@ -16,12 +16,12 @@ from vertherm.planning.scene import Scene, ZoneField
 from vertherm.report import canvas, style
 from vertherm.report.canvas import INCH_PER_MM, Picture, halo
 from vertherm.report.planes import Plane, needle_plane, sampled, standard_plane
+from vertherm.report.slices import STEP_MM, mask_values, zone_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STEP_MM = 0.5
 _FROM_C, _FULL_C = 38.0, 46.0
 """The temperature overlay fades in between these: below, the CT shows untouched."""
 _NOT_OUTLINED = frozenset({"bone", "muscle", "cortex", "disc", "lung"})
@@ -43,6 +43,8 @@ class Painter:
     def __init__(self, assessment: Assessment, scene: Scene) -> None:
         self.assessment, self.scene = assessment, scene
         self._drawn: dict[str, LegendRow] = {}
+        self._planes: dict[str, Plane] = {}
+        self._masks: dict[tuple[int, int, bool], NDArray[Any]] = {}
 
     @cached_property
     def focus_mm(self) -> FloatArray:
@@ -62,9 +64,24 @@ class Painter:
 
     def plane(self, name: str) -> Plane:
         """A standard plane through the focus, or "needle": through the needle and the structure nearest its limit."""
-        if name != "needle":
-            return standard_plane(name, self.focus_mm, self.scene.ct.grid)
-        return needle_plane(self.scene.trajectory, self._deciding_point(), self.scene.ct.grid)
+        grid = self.scene.ct.grid
+        if name not in self._planes:
+            self._planes[name] = (
+                needle_plane(self.scene.trajectory, self._deciding_point(), grid)
+                if name == "needle"
+                else standard_plane(name, self.focus_mm, grid)
+            )
+        return self._planes[name]
+
+    def covered(self, plane: Plane, mask: Volume, *, smooth: bool = True) -> NDArray[Any]:
+        """How far a mask covers a plane; kept, because each plane is drawn several times."""
+        # Planes and masks live as long as the painter, so their identities are safe keys.
+        key = (id(plane), id(mask), smooth)
+        if self._planes.get(plane.name) is not plane:
+            return mask_values(mask, plane, smooth=smooth)
+        if key not in self._masks:
+            self._masks[key] = mask_values(mask, plane, smooth=smooth).astype(np.float32)
+        return self._masks[key]
 
     @cached_property
     def deciding(self) -> str:
@@ -89,6 +106,12 @@ class Painter:
     def legend(self) -> list[LegendRow]:
         """What the outlines drawn so far mean."""
         return list(self._drawn.values())
+
+    def out_of_view(self, names: Iterable[str]) -> list[str]:
+        """Names of outlined structures that cross none of the planes."""
+        planes = [self.plane(name) for name in names]
+        outlined = [item for item in self.scene.structures if str(item.kind) not in _NOT_OUTLINED]
+        return [item.name for item in outlined if not any(self.covered(p, item.mask).max() >= 0.5 for p in planes)]
 
     # pictures
 
@@ -219,7 +242,7 @@ class Painter:
             kind = str(structure.kind)
             if kind in _NOT_OUTLINED:
                 continue
-            inside = _inside(structure.mask, plane, smooth=kind != "skin")
+            inside = self.covered(plane, structure.mask, smooth=kind != "skin")
             if inside.max() < 0.5 or inside.min() > 0.5:
                 continue
             colour = style.kind_colour(kind)
@@ -237,7 +260,7 @@ class Painter:
         synthetic = {target.name: target.synthetic for target in self.assessment.targets}
         for name, lesion in self.scene.lesions.items():
             note = style.SYNTHETIC_MARK if synthetic.get(name, self.assessment.synthetic) else ""
-            inside = _inside(lesion, plane)
+            inside = self.covered(plane, lesion)
             if inside.max() >= 0.5:
                 self._draw(ax, plane, inside, 0.5, style.LESION_COLOUR, 2.0)
                 self._drawn.setdefault(f"lesion {name}", LegendRow(f"lesion: {name}", style.LESION_COLOUR, False, note))
@@ -253,7 +276,7 @@ class Painter:
         *,
         dashed: bool = False,
     ) -> None:
-        values, level = _linear(zone, volume, plane)
+        values, level = zone_values(zone, volume, plane)
         self._draw(ax, plane, values, level, colour, width, dashed=dashed)
 
     def _draw(
@@ -279,8 +302,8 @@ class Painter:
 
     def _between(self, ax: Axes, plane: Plane, zone: ZoneField, colour: str) -> None:
         """Tint where members disagree: inside the largest zone, outside the smallest."""
-        largest, level = _linear(zone, zone.largest, plane)
-        smallest, _ = _linear(zone, zone.smallest, plane)
+        largest, level = zone_values(zone, zone.largest, plane)
+        smallest, _ = zone_values(zone, zone.smallest, plane)
         undecided = (np.nan_to_num(largest, nan=-np.inf) >= level) & (np.nan_to_num(smallest, nan=-np.inf) < level)
         from matplotlib.colors import ListedColormap
 
@@ -337,32 +360,6 @@ def _words(mark: str) -> str:
     return "patient " + "-".join(names[letter] for letter in mark)
 
 
-def _linear(zone: ZoneField, volume: Volume, plane: Plane) -> tuple[NDArray[Any], float]:
-    """A zone's field on a plane and its level, on the scale on which zones are measured.
-
-    Dose and damage grow exponentially with temperature; their logarithm is as smooth as the temperature, so that the
-    contour lies where the zone's volume and margin say it does.
-    """
-    if zone.quantity == "peak_c":
-        return sampled(volume, plane, STEP_MM), zone.level
-    clipped = np.clip(volume.data, zone.level * 1e-12, zone.level * 1e12)
-    return sampled(volume.with_data(np.log(clipped).astype(np.float32)), plane, STEP_MM), float(np.log(zone.level))
-
-
-def _inside(mask: Volume, plane: Plane, *, smooth: bool = True) -> NDArray[Any]:
-    """How far a mask covers a plane, 0 to 1, rounded over about a voxel so that the 0.5 contour shows no stairs.
-
-    Thin shells (the skin) must not be rounded: they would vanish. Nor is anything else rounded away.
-    """
-    values = sampled(mask, plane, STEP_MM, outside=0.0)
-    if not smooth or values.max() < 0.5:
-        return values
-    from scipy.ndimage import gaussian_filter
-
-    rounded = gaussian_filter(values, 0.6 * float(mask.grid.spacing_mm.mean()) / STEP_MM)
-    return rounded if rounded.max() >= 0.5 else values
-
-
 def _group(name: str, kind: str) -> str:
     """Legend name: roots, vessels and bowel share a line by kind, single structures keep their name."""
     return {"root": "nerve roots", "vessel": "vessels", "bowel": "bowel"}.get(kind, name)
@@ -399,15 +396,3 @@ def _name(
         zorder=21,
         clip_on=True,
     )
-
-
-def structures_out_of_view(painter: Painter, planes: Iterable[str]) -> list[str]:
-    """Names of outlined structures that cross none of the planes."""
-    shown: set[str] = set()
-    outlined = [s for s in painter.scene.structures if str(s.kind) not in _NOT_OUTLINED]
-    for name in planes:
-        plane = painter.plane(name)
-        for structure in outlined:
-            if structure.name not in shown and _inside(structure.mask, plane).max() >= 0.5:
-                shown.add(structure.name)
-    return [structure.name for structure in outlined if structure.name not in shown]

@@ -34,7 +34,7 @@ def coax_line(
     inner_mm: float = 0.1016,
     outer_mm: float = 0.305,
     length_mm: float = 60.0,
-    step_mm: float = 3.0,
+    step_mm: float = 2.5,
     across: int = 1,
     eps_r: complex = 2.2,
     shorted: bool = False,
@@ -48,7 +48,7 @@ def coax_line(
     mesh = skfem.MeshTri.init_tensor(r, z)
     bottom = np.asarray(mesh.facets_satisfying(lambda x: np.abs(x[1]) < 1e-9))
     top = np.asarray(mesh.facets_satisfying(lambda x: np.abs(x[1] - z[-1]) < 1e-9))
-    port = CoaxPort(top, float(np.real(eps_r)), r[0], r[-1])
+    port = CoaxPort(top, float(np.real(eps_r)))
     fixed = np.full(mesh.t.shape[1], eps_r, dtype=complex)
     return TMSystem(mesh, FREQUENCY_HZ, fixed, bottom[:0] if shorted else bottom, port, order=order).solve(LIVER)
 
@@ -69,7 +69,7 @@ def coax_rows() -> list[Case]:
     phase = cmath.phase(short.s11 / shorted_line_s11(60.0, 2.2 + 0j))
     return [
         Case(name, "matched: |S11|", 0.0, FORMULA, abs(matched.s11), 1e-4, "1"),
-        Case(name, "shorted: |S11|", 1.0, FORMULA, abs(short.s11), 1e-6, "1"),
+        Case(name, "shorted: |S11|", 1.0, FORMULA, abs(short.s11), 1e-5, "1"),
         Case(name, "shorted: phase error of S11", 0.0, FORMULA, math.degrees(phase), 0.1, "deg"),
         Case(
             name,
@@ -94,7 +94,9 @@ class FieldErrors:
     dof: int
 
 
-def layered_cylinders(*, cells: int = 30, order: int = 2, radii_mm: tuple[float, float, float] = (2, 10, 40)) -> FieldErrors:
+def layered_cylinders(
+    *, cells: int = 60, order: int = 2, radii_mm: tuple[float, float, float] = (2, 10, 40)
+) -> FieldErrors:
     """Radial wave between parallel plates in bone (inside) and muscle: Bessel functions in each layer.
 
     H_phi = a H1(2)(k r) + b H1(1)(k r) per layer; H_phi and E_z continuous, H_phi r0 = 1 A at the inner radius,
@@ -104,7 +106,7 @@ def layered_cylinders(*, cells: int = 30, order: int = 2, radii_mm: tuple[float,
 
     r0, r1, r2 = (x * 1e-3 for x in radii_mm)
     medium = Layered((radii_mm[1],), (18.5, 52.73), (0.805, 1.739))
-    r = np.concatenate([np.geomspace(r0, r1, cells // 2 + 1), np.geomspace(r1, r2, cells // 2 + 1)[1:]])
+    r = np.concatenate([np.geomspace(r0, r1, cells // 2 + 1), np.linspace(r1, r2, cells // 2 + 1)[1:]])
     mesh = skfem.MeshTri.init_tensor(r, np.linspace(0, 2e-3, 3))
     outer = np.asarray(mesh.facets_satisfying(lambda x: np.abs(x[0] - r2) < 1e-9))
     system = TMSystem(mesh, FREQUENCY_HZ, np.full(mesh.t.shape[1], np.nan, dtype=complex), outer, order=order)
@@ -120,7 +122,7 @@ def _bessel_layers(system: TMSystem, medium: Layered, radii: tuple[float, float,
     from scipy.special import hankel1, hankel2
 
     r0, r1, r2 = radii
-    eps_c = [system.complex_eps(np.float64(e), np.float64(s)) for e, s in zip(medium.eps_r, medium.sigma_s_m, strict=True)]
+    eps_c = [system.complex_eps(e, s) for e, s in zip(medium.eps_r, medium.sigma_s_m, strict=True)]
     wave = [system.k0 * np.sqrt(e) for e in eps_c]
 
     def h(n: int, r: Any) -> list[Any]:
@@ -168,7 +170,10 @@ def _field_errors(
 def layers_rows() -> list[Case]:
     """Concentric bone and muscle layers against Bessel functions."""
     errors = layered_cylinders()
-    name, source = "concentric bone / muscle cylinders", "Hankel functions matched at the layer and the absorbing radius"
+    name, source = (
+        "concentric bone / muscle cylinders",
+        "Hankel functions matched at the layer and the absorbing radius",
+    )
     return [
         Case(name, "relative L2 error of H_phi", 0.0, source, errors.field_l2, 1e-3, "1"),
         Case(name, "relative L2 error of SAR", 0.0, source, errors.sar_l2, 1e-2, "1"),
@@ -178,7 +183,11 @@ def layers_rows() -> list[Case]:
 
 # ---- infinitesimal dipole (case B) ---------------------------------------------------------------------------------
 def dipole_in_liver(
-    *, cells: tuple[int, int] = (32, 76), order: int = 2, radii_mm: tuple[float, float] = (5, 50), exact_outside: bool = False
+    *,
+    cells: tuple[int, int] = (50, 48),
+    order: int = 2,
+    radii_mm: tuple[float, float] = (5, 50),
+    exact_outside: bool = False,
 ) -> FieldErrors:
     """Dipole field in an annulus of lossy liver, imposed on the inner sphere, absorbing condition outside (case B).
 
@@ -188,7 +197,9 @@ def dipole_in_liver(
     import skfem
 
     inner, outer = (x * 1e-3 for x in radii_mm)
-    mesh = skfem.MeshTri.init_tensor(np.geomspace(inner, outer, cells[0] + 1), np.linspace(0, np.pi, cells[1] + 1))
+    mesh = skfem.MeshTri.init_tensor(
+        np.linspace(inner**0.5, outer**0.5, cells[0] + 1) ** 2, np.linspace(0, np.pi, cells[1] + 1)
+    )
     radius, theta = mesh.p
     r = np.where((theta < 1e-12) | (theta > np.pi - 1e-12), 0.0, radius * np.sin(theta))
     mesh = skfem.MeshTri(np.stack([r, radius * np.cos(theta)]), mesh.t)
@@ -201,9 +212,9 @@ def dipole_in_liver(
     )
     shell = facets[~on_axis] if exact_outside else facets[~is_outer & ~on_axis]
     dofs = np.asarray(system.basis.get_dofs(shell).all())
-    wave = system.k0 * np.sqrt(system.complex_eps(np.float64(LIVER.eps_r), np.float64(LIVER.sigma_s_m)))
-    h_dofs, _ = _dipole(*system.basis.doflocs[:, dofs], wave)
-    field = system.solve(LIVER, imposed=(dofs, system.basis.doflocs[0, dofs] * h_dofs))
+    wave = system.k0 * np.sqrt(system.complex_eps(LIVER.eps_r, LIVER.sigma_s_m))
+    dof_r, dof_z = system.basis.doflocs[:, dofs]
+    field = system.solve(LIVER, imposed=(dofs, dof_r * _dipole(dof_r, dof_z, wave)[0]))
     h, e2 = _dipole(system.r, system.z, wave)
     eps, sigma = LIVER(system.r, system.z)
     near = np.hypot(system.r, system.z) < 25e-3
@@ -246,7 +257,10 @@ def coaxial_slot(**settings: Any) -> AxisymmetricSolution:
 def coaxial_slot_rows() -> list[Case]:
     """Case A against two independent finite-element codes on this geometry."""
     solution = coaxial_slot()
-    name, source = "coaxial slot in liver, 10 W (case A)", "two independent codes (scikit-fem, NGSolve) on this geometry"
+    name, source = (
+        "coaxial slot in liver, 10 W (case A)",
+        "two independent codes (scikit-fem, NGSolve) on this geometry",
+    )
     phase = math.degrees(cmath.phase(solution.s11))
     return [
         Case(name, "S11", -18.766, source, solution.s11_db, 0.05, "dB"),
@@ -262,7 +276,10 @@ def mini_choke_rows() -> list[Case]:
         load_antenna("tosoratti_mini_choke"), FREQUENCY_HZ, radius_mm=50, below_mm=50, above_mm=50
     )
     rows = []
-    for tissue, medium, s11_db, absorbed in (("cancellous bone", CANCELLOUS, -16.7, 0.955), ("lytic", LYTIC, -15.8, 0.969)):
+    for tissue, medium, s11_db, absorbed in (
+        ("cancellous bone", CANCELLOUS, -16.7, 0.955),
+        ("lytic", LYTIC, -15.8, 0.969),
+    ):
         solution = model.solve(medium)
         name, source = f"ceramic mini-choke in {tissue} (case C)", "prototype of another author (own mesh), 3 digits"
         rows.append(Case(name, "S11", s11_db, source, solution.s11_db, 0.1, "dB"))

@@ -1,0 +1,115 @@
+"""From label maps and their vocabularies to masks by meaning. All arrays on one canonical grid (x, y, z)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertherm.clinical.levels import Level
+from vertherm.geometry.volume import Volume
+from vertherm.imaging.read import integer_codes, on_ct_grid
+from vertherm.imaging.vocabulary import Entry, vocabulary
+
+Bool = NDArray[np.bool_]
+
+
+@dataclass(eq=False)
+class Decoded:
+    """What the label maps say; the first map that names something wins nothing: masks of the same name are joined."""
+
+    shape: tuple[int, int, int]
+    vertebrae: dict[Level, Bool] = field(default_factory=dict)
+    bodies: dict[Level, Bool] = field(default_factory=dict)
+    structures: dict[str, tuple[Entry, Bool, str]] = field(default_factory=dict)
+    roles: dict[str, Bool] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def role(self, name: str) -> Bool:
+        """Union of all labels of a role ("body", "arch", "disc", "canal", "sac", "metal"); all False if none."""
+        return self.roles.get(name, np.zeros(self.shape, bool))
+
+    def bone(self) -> Bool:
+        """All vertebrae and bones."""
+        out = self.role("arch") | self.role("body")
+        for mask in self.vertebrae.values():
+            out = out | mask
+        for entry, mask, _ in self.structures.values():
+            if entry.kind is not None and entry.kind.value == "bone":
+                out = out | mask
+        return out
+
+
+def decode(ct: Volume, labels: Sequence[tuple[Volume, str]]) -> Decoded:
+    """Masks by meaning on ``ct``'s grid.
+
+    Args:
+        ct: canonical CT.
+        labels: label maps with the name of their vocabulary; another grid of the same frame is resampled.
+
+    Raises:
+        InputError: unknown vocabulary, labels in another frame, or not whole numbers.
+    """
+    decoded = Decoded(ct.grid.shape)
+    for volume, name in labels:
+        words = vocabulary(name)
+        codes = on_ct_grid(volume.with_data(integer_codes(volume)), ct).data
+        for code, count in zip(*np.unique(codes, return_counts=True), strict=True):
+            if code == 0:
+                continue
+            entry = words.entries.get(int(code))
+            if entry is None:
+                decoded.notes.append(
+                    f"label value {code} ({count} voxels) of {volume.source or name} has no meaning in vocabulary {name}: ignored"
+                )
+                continue
+            _add(decoded, entry, codes == code, f"label '{entry.name}' ({name} {code})")
+    _bodies_of_levels(decoded)
+    _check_order(decoded, ct)
+    stand_ins = sorted({e.note for e, _, _ in decoded.structures.values() if "stands for" in e.note})
+    if stand_ins:
+        decoded.notes.append(f"tissues without own values: {'; '.join(stand_ins)}")
+    return decoded
+
+
+def _add(decoded: Decoded, entry: Entry, mask: Bool, source: str) -> None:
+    if entry.role in ("vertebra", "endplate") and entry.level is not None:
+        _join(decoded.vertebrae, entry.level, mask)
+    elif entry.role == "body" and entry.level is not None:
+        _join(decoded.bodies, entry.level, mask)
+    if entry.role in ("body", "arch", "disc", "canal", "sac", "metal"):
+        old = decoded.roles.get(entry.role)
+        decoded.roles[entry.role] = mask if old is None else old | mask
+    if entry.kind is not None or entry.role == "tissue":
+        known = decoded.structures.get(entry.name)
+        joined = mask if known is None else known[1] | mask
+        decoded.structures[entry.name] = (entry, joined, source)
+
+
+def _join(masks: dict[Level, Bool], level: Level, mask: Bool) -> None:
+    masks[level] = masks[level] | mask if level in masks else mask
+
+
+def _bodies_of_levels(decoded: Decoded) -> None:
+    """Give unnumbered bodies to their vertebra; make a vertebra of a body where nothing else labels it."""
+    anonymous = decoded.role("body")
+    for level, mask in decoded.vertebrae.items():
+        if level not in decoded.bodies and (mask & anonymous).any():
+            decoded.bodies[level] = mask & anonymous
+    for level, mask in decoded.bodies.items():
+        if level not in decoded.vertebrae:
+            decoded.vertebrae[level] = mask
+            decoded.notes.append(f"only the body of {level} is labelled, not its arch")
+    decoded.vertebrae = dict(sorted(decoded.vertebrae.items()))
+    decoded.bodies = dict(sorted(decoded.bodies.items()))
+
+
+def _check_order(decoded: Decoded, ct: Volume) -> None:
+    heights = [ct.grid.world(np.argwhere(mask).mean(0))[2] for mask in decoded.vertebrae.values()]
+    levels = list(decoded.vertebrae)
+    if any(low >= high for high, low in zip(heights, heights[1:], strict=False)):
+        decoded.notes.append("vertebra labels do not run from head to tail: check the levels and the affine")
+    if levels:
+        decoded.notes.append(f"levels {levels[0]} to {levels[-1]} are taken from the label map: a person must confirm them")

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import os
+import stat
+
+import numpy as np
+import pytest
+
+from vertherm.applicator import cache as cache_module
+from vertherm.applicator.antenna import load_antenna
+from vertherm.applicator.axisymmetric import AxisymmetricModel
+from vertherm.applicator.cache import SolutionCache, default_folder
+from vertherm.applicator.medium import Gridded, Homogeneous
+from vertherm.core.warnings import VerthermWarning
+
+BONE = Homogeneous(18.55, 0.805)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return AxisymmetricModel(load_antenna("ji_brace_monopole"), 2.45e9, mesh_size_mm=0.15)
+
+
+def test_second_time_is_read_and_equal_bit_by_bit(model, tmp_path):
+    cache = SolutionCache(tmp_path)
+    fresh = cache.solve(model, BONE)
+    stored = SolutionCache(tmp_path).solve(model, BONE)
+    assert (cache.hits, cache.misses) == (0, 1)
+    assert stored.s11 == fresh.s11
+    assert stored.antenna == fresh.antenna
+    assert stored.absorbed_w == fresh.absorbed_w
+    assert np.array_equal(stored.e2, fresh.e2)
+    assert stored.e2.dtype == fresh.e2.dtype
+    assert np.array_equal(stored.tissue, fresh.tissue)
+    assert [p.suffix for p in tmp_path.iterdir()] == [".npz"], "no partial file stays behind"
+
+
+def test_everything_that_matters_changes_the_address(model, monkeypatch, tmp_path):
+    cache = SolutionCache(tmp_path)
+    lines = (np.array([0.0, 0.05]), np.array([0.0, 0.05]))
+    keys = {
+        cache.key(model, BONE),
+        cache.key(model, Homogeneous(18.55, 0.806)),
+        cache.key(model, Gridded(*lines, np.full((2, 2), 18.55), np.full((2, 2), 0.805))),
+        cache.key(AxisymmetricModel(model.antenna, 915e6, mesh_size_mm=0.15), BONE),
+        cache.key(AxisymmetricModel(model.antenna, 2.45e9, mesh_size_mm=0.2), BONE),
+        cache.key(AxisymmetricModel(load_antenna("coaxial_slot"), 2.45e9, mesh_size_mm=0.15), BONE),
+    }
+    monkeypatch.setattr(cache_module, "code_version", lambda: "another program")
+    keys.add(cache.key(model, BONE))
+    assert len(keys) == 7
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", None])
+def test_damaged_entry_is_ignored_and_replaced(model, tmp_path, content):
+    cache = SolutionCache(tmp_path)
+    fresh = cache.solve(model, BONE)
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    again = cache.solve(model, BONE)
+    assert cache.misses == 2
+    assert again.s11 == fresh.s11
+    assert path.read_bytes() == whole
+
+
+def test_flipped_byte_in_the_arrays_is_noticed(model, tmp_path):
+    cache = SolutionCache(tmp_path)
+    cache.solve(model, BONE)
+    (path,) = tmp_path.iterdir()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(bytes(content))
+    cache.solve(model, BONE)
+    assert cache.misses == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_read_only_folder_warns_and_still_solves(model, tmp_path):
+    tmp_path.chmod(stat.S_IREAD | stat.S_IEXEC)
+    try:
+        with pytest.warns(VerthermWarning, match="cannot be written"):
+            assert SolutionCache(tmp_path).solve(model, BONE).absorbed_w > 0
+    finally:
+        tmp_path.chmod(stat.S_IRWXU)
+
+
+def test_folder_that_cannot_exist_warns_and_still_solves(model, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(VerthermWarning, match="cannot be written"):
+        assert SolutionCache(tmp_path / "file" / "cache").solve(model, BONE).absorbed_w > 0
+
+
+def test_folder_from_the_environment_and_limit(monkeypatch, tmp_path, model):
+    monkeypatch.setenv("VERTHERM_CACHE", str(tmp_path))
+    assert default_folder() == tmp_path / "antenna"
+    SolutionCache().solve(model, BONE)
+    assert len(list((tmp_path / "antenna").iterdir())) == 1
+    SolutionCache(limit_mb=0.0)
+    assert not list((tmp_path / "antenna").iterdir())
