@@ -17,14 +17,14 @@ WALL_Y_MM = -14.0
 TIP_MM, ENTRY_MM = (-6.0, WALL_Y_MM + 5.0, 0.0), (40.0, WALL_Y_MM + 5.0, 0.0)
 
 
-def run(power_w: float, spacing_mm: float = 1.0, workers: int = 0) -> CaseResult:
+def run(power_w: float, spacing_mm: float = 1.0, workers: int = 0, time_s: float = 240.0) -> CaseResult:
     """Predict one power."""
     from vertherm.planning.case import Numerics
 
     case = phantom_case(
         "T8", lesion_radius_mm=5.0, lesion_offset_mm=(0.0, 0.0, 0.0), posterior_wall="intact", name=f"sheep {power_w:g} W"
     )
-    treatment = constant_power(power_w, 240.0, tip_mm=TIP_MM, entry_mm=ENTRY_MM)
+    treatment = constant_power(power_w, time_s, tip_mm=TIP_MM, entry_mm=ENTRY_MM)
     return predict(case, treatment, default_protocol(), Numerics(spacing_mm=spacing_mm), workers=workers)
 
 

@@ -13,8 +13,8 @@ from vertherm.materials.damage import GAS_CONSTANT, cem43_increment, damage_mode
 
 def test_cem43_at_constant_temperature():
     """Minutes = t R^(43-T), R 0.5 from 43 degC on, 0.25 below, nothing below 39: exact to rounding."""
-    t = np.array([36.9, 38.99, 39.0, 41.0, 42.0, 43.0, 44.0, 45.0, 50.0])
-    expected = np.array([0, 0, 0.25**4, 0.25**2, 0.25, 1.0, 2.0, 4.0, 128.0]) * 10.0
+    t = np.array([36.9, 38.99, 39.0, 41.0, 42.0, 43.0, 43.5, 44.0, 45.0, 50.0])
+    expected = np.array([0, 0, 0.25**4, 0.25**2, 0.25, 1.0, 2.0**0.5, 2.0, 4.0, 128.0]) * 10.0
     np.testing.assert_allclose(cem43_increment(t, 600.0), expected, rtol=1e-14)
 
 

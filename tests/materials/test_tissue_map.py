@@ -9,7 +9,7 @@ from scipy.sparse.linalg import spsolve
 
 from vertherm.core.errors import InputError, MissingValueError
 from vertherm.geometry.volume import Grid, Volume
-from vertherm.materials.tissue import tissue
+from vertherm.materials.tissue import cancellous_by_hu, tissue
 from vertherm.materials.tissue_map import TissueMap
 
 K_MUSCLE, K_FAT = tissue("muscle").conductivity, tissue("fat").conductivity
@@ -118,15 +118,20 @@ def test_slanting_interface_converges_with_subdivision_and_beats_label_voxels():
     assert four < 0.67 * two
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("surface", [3.05, 3.25, 3.5, 3.75, 3.95])
-def test_convection_wherever_the_surface_cuts_the_cells(surface):
-    """Tissue below x = surface, air above, h = 20 W/m2K: resistance between the centre of the first cell and the air is
-    L/k + 1/h whatever the position in the cell. The staircase places the surface on a cell face,
+def test_convection_wherever_the_surface_cuts_the_cells(surface, mirrored):
+    """Tissue below x = surface, air above (or mirrored), h = 20 W/m2K: resistance between the centre of the first cell
+    and the air is L/k + 1/h whatever the position in the cell. The staircase places the surface on a cell face,
     at most 0.5 mm off, and sub-cells to 0.25 mm: resistance within (0.5 mm)/k, 2 % of the film's here."""
     labels = half_space([1, 0, 0], surface, low=1, high=0, spacing=0.05, size=6.0)
+    if mirrored:
+        labels = labels.with_data(labels.data[::-1])
     tissue_map = TissueMap.from_volumes(Grid.isotropic(np.zeros(3), np.full(3, 6.0), 1.0), labels, NAMES)
     kx, ky, _ = tissue_map.face_conductivities(20.0)
     air = tissue_map.air_cells()
+    if mirrored:
+        kx, ky, air = kx[::-1], ky[::-1], air[::-1]
     last = int(np.flatnonzero(~air[:, 3, 3])[-1])
     resistance = (1e-3 / kx[1 : last + 2, 3, 3].astype(float)).sum()
     expected = (surface - 0.5) * 1e-3 / K_MUSCLE + 1 / 20.0
@@ -278,6 +283,15 @@ def test_bone_follows_the_interpolated_ct_number():
     plain = TissueMap.from_volumes(grid, labels, NAMES)
     assert [entry.variant for entry in plain.palette] == [""]
     assert all(entry.name == "cancellous_bone" for entry in tissue_map.palette)
+
+
+@pytest.mark.parametrize("hu", [-300.0, -38.5, -37.0, 159.0, 180.0, 700.0, 3000.0])
+def test_bone_class_is_the_nearest_one(hu):
+    """A uniform CT number: the map's only tissue is ``cancellous_by_hu`` of it (class width 43.9 HU)."""
+    labels = volume_of(lambda x: np.full(x.shape[:-1], 3), [0, 0, 0], [4, 4, 4], 1.0)
+    image = labels.with_data(np.full(labels.data.shape, hu, np.float32))
+    tissue_map = TissueMap.from_volumes(Grid.isotropic(np.zeros(3), np.full(3, 4.0), 1.0), labels, NAMES, hu=image)
+    assert [entry.variant for entry in tissue_map.palette] == [cancellous_by_hu(hu).variant]
 
 
 def test_beyond_the_image_soft_tissue_is_assumed_and_flagged():

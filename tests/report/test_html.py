@@ -62,7 +62,7 @@ def test_every_row_of_the_assessment_is_on_the_page() -> None:
     assessment, text = fabricated.assessment(), page().text
     for row in assessment.structures:
         assert row.name in text
-        assert row.words in text
+        assert words.sentence(row.words) in text
         assert style.STATUS_WORDS[row.status] in text
     for named in (
         *(row.label for row in assessment.zones),
@@ -227,6 +227,8 @@ def test_words_for_times_doses_and_keys() -> None:
     assert words.dose(1e12) == "over 10 000"
     assert words.dose(0.031) == "0.03"
     assert words.heading("pause_s") == "pause (s)"
-    assert words.heading("sar_factor") == "sar factor"
+    assert words.heading("sar_factor") == "local SAR factor"
+    assert words.dose_band(Banded(value=2e4, low=2e4, high=1e9)) == "over 10 000"
+    assert words.band(Banded(value=1, low=1, high=2)) == "1.0 to 2.0"
     assert words.plain({"a": [1, None, True]}) == "a: 1, –, yes"
     assert words.table([{"a": 1}, {"b_w": 2.0}]) == (["a", "b (W)"], [["1", "–"], ["–", "2"]])

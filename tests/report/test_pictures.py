@@ -209,3 +209,20 @@ def test_temperature_diagram_marks_switch_off_limits_and_band() -> None:
     assert "stop 45" in said
     assert "warn 43" in said
     assert figure.axes[0].get_xlim()[1] * 60 == pytest.approx(900.0)
+
+
+def test_power_holds_until_switch_off() -> None:
+    """Powers are logged at the start of each interval: two intervals of 100 s must be drawn up to 200 s."""
+    logged = dataclasses.replace(
+        scene(),
+        power_time_s=np.array([0.0, 100.0]),
+        power_w={"forward": np.array([15.0, 14.0])},
+        activations_s=((0.0, 200.0),),
+    )
+    line = next(
+        item
+        for item in curves.draw_power(fabricated.assessment(), logged).axes[0].lines
+        if item.get_label() == "forward"
+    )
+    np.testing.assert_allclose(line.get_xdata(), np.array([0.0, 100.0, 200.0]) / 60)
+    np.testing.assert_allclose(line.get_ydata(), [15.0, 14.0, 14.0])

@@ -22,6 +22,9 @@ class Control(Protocol):
 class StepLimits:
     """How long a step may be; stability is always kept on top of it.
 
+    The defaults cost less than 0.05 K in the peak temperature of wet tissue and 0.1 % of CEM43 against steps ten times
+    shorter (15 W beside boiling tissue, perfusion shut-down, cooled shaft; tests/heat/test_time.py).
+
     Args:
         heating_s: longest step while a source is on.
         cooling_s: longest step without one.
@@ -30,9 +33,9 @@ class StepLimits:
         stages: most stages in a step.
     """
 
-    heating_s: float = 3.0
-    cooling_s: float = 10.0
-    change_k: float = 6.0
+    heating_s: float = 5.0
+    cooling_s: float = 15.0
+    change_k: float = 10.0
     shortest_s: float = 0.25
     stages: int = 99
 

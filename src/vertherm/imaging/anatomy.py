@@ -52,11 +52,8 @@ class StructureKind(StrEnum):
 
 
 _CRITICAL = frozenset(
-    StructureKind(name)
-    for name in (
-        "cord cauda canal root plexus skin pleura bowel vessel kidney ureter oesophagus trachea rectum liver".split()
-    )
-) | {StructureKind.dural_sac}
+    kind for kind in StructureKind if kind.value not in ("organ", "disc", "cortex", "bone", "muscle", "lung")
+)
 
 TISSUE_CODES: dict[int, str] = dict(
     enumerate(

@@ -62,7 +62,7 @@ def build_anatomy(ct: Volume, labels: Sequence[tuple[Volume, str]], *, mr: Volum
         tissue=Volume(stored.data, ct.grid, ct.source),
         tissue_names=dict(TISSUE_CODES),
         vertebrae={level: cropped(mask, grid, f"vertebra {level}") for level, mask in decoded.vertebrae.items()},
-        structures=tuple([*structures, *derived]),
+        structures=(*structures, *derived),
         lesions={},
         notes=tuple(notes),
         synthetic=False,
@@ -99,7 +99,9 @@ def add_lesion(
     check_same_frame(mask.grid, grid, mask.source or name)
     inside = on_grid(mask.with_data(np.asarray(mask.data) > 0), grid)
     if not inside.any():
-        raise InputError("The lesion mask is empty within the CT.", where=name, advice="check mask, label value and affine")
+        raise InputError(
+            "The lesion mask is empty within the CT.", where=name, advice="check mask, label value and affine"
+        )
     tissue = anatomy.tissue.data
     in_air = float(np.mean(tissue[inside] == TISSUE_OF["air"]))
     if in_air > 0.05:
@@ -145,7 +147,7 @@ def _canal(decoded: Decoded, grid: Grid) -> Canal | None:
     """The labelled canal, or the derived one."""
     labelled = decoded.role("canal")
     if labelled.any():
-        return Canal(labelled, "label", labelled.any(axis=(0, 1)))
+        return Canal(labelled, "label", np.any(labelled, axis=(0, 1)))
     sac = decoded.role("sac")
     for entry, mask, _ in decoded.structures.values():
         if entry.kind in (StructureKind.dural_sac, StructureKind.cord):
@@ -222,12 +224,11 @@ def _derived(
     for level, vertebra in decoded.vertebrae.items():
         text = "outermost voxel layer of the vertebra (thicker than real cortex where voxels are coarse)"
         shell = vertebra & ~_eroded(vertebra)
-        found.append(
-            Structure(f"cortex {level}", StructureKind.cortex, cropped(shell, grid, text), True, text, level)
-        )
+        found.append(Structure(f"cortex {level}", StructureKind.cortex, cropped(shell, grid, text), True, text, level))
     return found, notes
 
 
+_LATER = (StructureKind.bone, StructureKind.root)
 _NEURAL = (StructureKind.dural_sac, StructureKind.cord, StructureKind.cauda)
 
 
@@ -273,7 +274,7 @@ def _bodies(decoded: Decoded, canal: Canal | None, grid: Grid) -> dict[Level, Vo
     for k in np.flatnonzero(canal.mask.any(axis=(0, 1))):
         fronts[k] = np.flatnonzero(canal.mask[:, :, k].any(axis=0))[-1]
     for level, mask in decoded.vertebrae.items():
-        if level in bodies or level.region is Region.sacral and level is not Level.S1:
+        if level in bodies or (level.region is Region.sacral and level is not Level.S1):
             continue
         ahead = np.arange(grid.shape[1])[None, :, None] > fronts[None, None, :]
         part = mask & ahead
@@ -292,9 +293,11 @@ def _tissue(
     sigma = rule("tissue smoothing") / ct.grid.spacing_mm
     hu = np.asarray(ndimage.gaussian_filter(ct.data, sigma, mode="nearest"), np.float32)
     codes = _by_hu(hu, ct.grid, body.mask)
+    # The same smoothing would draw a rim of bone around labelled bone: bone must be bright unsmoothed too.
+    codes[(codes == TISSUE_OF["cancellous_bone"]) & (ct.data <= rule("hu bone"))] = TISSUE_OF["muscle"]
     codes[decoded.bone() & (codes != TISSUE_OF["air"])] = TISSUE_OF["vertebra"]
     for entry, mask, _ in decoded.structures.values():
-        if entry.role not in ("sac", "canal", "disc", "metal") and entry.kind not in (StructureKind.bone, StructureKind.root):
+        if entry.role not in ("sac", "canal", "disc", "metal") and entry.kind not in _LATER:
             codes[mask] = TISSUE_OF[entry.tissue]
             if entry.tissue == "bowel":
                 codes[mask & (hu < rule("hu air inside"))] = TISSUE_OF["air"]
@@ -303,7 +306,7 @@ def _tissue(
             codes[mask] = TISSUE_OF[entry.tissue]
     for vertebra in decoded.vertebrae.values():
         codes[vertebra] = TISSUE_OF["vertebra"]
-    _paint_canal(codes, hu, decoded, canal, structures, ct.grid)
+    _paint_canal(codes, hu, canal, structures, ct.grid)
     for structure in structures:
         if structure.kind is StructureKind.skin:
             codes[structure.on(ct.grid) & (codes != TISSUE_OF["air"])] = TISSUE_OF["skin"]
@@ -312,7 +315,11 @@ def _tissue(
 
 
 def _paint_canal(
-    codes: Codes, hu: NDArray[np.float32], decoded: Decoded, canal: Canal | None, structures: Sequence[Structure], grid: Grid
+    codes: Codes,
+    hu: NDArray[np.float32],
+    canal: Canal | None,
+    structures: Sequence[Structure],
+    grid: Grid,
 ) -> None:
     known = [s for s in structures if s.kind in _NEURAL]
     if canal is not None:

@@ -53,7 +53,9 @@ def check_hu(ct: Volume) -> None:
             advice="apply rescale slope and intercept (often -1024) when exporting",
         )
     if low < rule("hu plausible low") or high > rule("hu plausible high"):
-        raise InputError("The CT holds values no scanner writes in HU.", where=where, got=got, expected="about -1024..3071")
+        raise InputError(
+            "The CT holds values no scanner writes in HU.", where=where, got=got, expected="about -1024..3071"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,7 +71,9 @@ def _flesh(hu: NDArray[np.float32], part: Bool) -> bool:
     from scipy import ndimage
 
     core = ndimage.binary_erosion(part, iterations=2)
-    return bool(core.any()) and float(np.mean(hu[core] > rule("hu body"))) > 0.95 and float(np.median(hu[core])) > -150.0
+    return (
+        bool(core.any()) and float(np.mean(hu[core] > rule("hu body"))) > 0.95 and float(np.median(hu[core])) > -150.0
+    )
 
 
 def _reaching_edges(rest: Bool) -> Bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,8 +39,8 @@ def derive_canal(bone: Bool, spacing_mm: Float, sac: Bool | None = None) -> Cana
         around = _grown_in_plane(sac, spacing_mm, rule("canal around sac"))
         mask = (around | holes) & ~bone
         mask = _with_neighbour(mask, around)
-        return Canal(mask, "dural sac widened, and holes of the vertebral rings", holes.any(axis=(0, 1)))
-    closed = holes.any(axis=(0, 1))
+        return Canal(mask, "dural sac widened, and holes of the vertebral rings", np.any(holes, axis=(0, 1)))
+    closed = np.asarray(np.any(holes, axis=(0, 1)))
     if not closed.any():
         return None
     mask = _carried(holes, np.flatnonzero(closed), spacing_mm, bone) & ~bone
@@ -86,7 +87,7 @@ def _best_hole(plane: Bool, area: float, low: float, high: float, sac: Bool | No
 
 def _consistent(holes: Bool, spacing_mm: Float) -> Bool:
     """Drop rings whose centre jumps away from the others (foramina and joint gaps can look like rings)."""
-    slices = np.flatnonzero(holes.any(axis=(0, 1)))
+    slices = np.flatnonzero(np.any(holes, axis=(0, 1)))
     if slices.size < 3:
         return holes
     centres = np.array([np.argwhere(holes[:, :, k]).mean(0) * spacing_mm[:2] for k in slices])
@@ -113,10 +114,10 @@ def _carried(holes: Bool, closed: NDArray[np.intp], spacing_mm: Float, bone: Boo
         fb = ndimage.shift(fields[b], centre - centres[b], order=1, mode="nearest")
         return np.asarray((1 - share) * fa + share * fb < 0)
 
-    for a, b in zip(closed, closed[1:], strict=False):
+    for a, b in itertools.pairwise(closed):
         for k in range(int(a) + 1, int(b)):
             out[:, :, k] = section(int(a), int(b), (k - a) / (b - a))
-    reach = int(round(rule("canal reach") / spacing_mm[2]))
+    reach = round(rule("canal reach") / float(spacing_mm[2]))
     slope = _slope(centres)
     for end, way in ((int(closed[0]), -1), (int(closed[-1]), +1)):
         moved, step = np.zeros(2), slope(end) * way
@@ -135,7 +136,7 @@ def _least_bone(field: Float, moved: Float, plane: Bool) -> Float:
     best, best_cost = moved, np.inf
     for dx in (0.0, -1.0, 1.0):
         for dy in (0.0, -1.0, 1.0):
-            trial = moved + (dx, dy)
+            trial = moved + np.array([dx, dy])
             section = ndimage.shift(field, trial, order=1, mode="nearest") < 0
             cost = float((section & plane).sum()) + 2.0 * (abs(dx) + abs(dy))
             if cost < best_cost:

@@ -91,10 +91,17 @@ def _window(canal: Bool, k: int, sign: int, spacing_mm: Float) -> tuple[slice, s
     if not plane.any():
         return None
     xs, ys = np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))
-    width = max(2, int(round(9.0 / spacing_mm[0])))
-    x = slice(int(xs[-1]) + 1, int(xs[-1]) + 1 + width) if sign > 0 else slice(max(int(xs[0]) - width, 0), int(xs[0]))
+    width = max(2, round(9.0 / float(spacing_mm[0])))
+    x = _beside(xs, sign, width)
     middle = 0.5 * (ys[0] + ys[-1])
     return x, slice(int(np.floor(middle)), int(ys[-1]) + 1)
+
+
+def _beside(xs: NDArray[np.intp], sign: int, width: int) -> slice:
+    """Columns next to the occupied ones ``xs``, outwards."""
+    if sign > 0:
+        return slice(int(xs[-1]) + 1, int(xs[-1]) + 1 + width)
+    return slice(max(int(xs[0]) - width, 0), int(xs[0]))
 
 
 def _pedicle(vertebra: Bool, canal: Bool, sign: int, spacing_mm: Float) -> tuple[int, int] | None:
@@ -149,9 +156,9 @@ def _opening(
         if not 0 <= k < canal.shape[2] or not canal[:, :, k].any():
             continue
         xs, ys = np.flatnonzero(canal[:, :, k].any(axis=1)), np.flatnonzero(canal[:, :, k].any(axis=0))
-        width = max(2, int(round(9.0 / spacing_mm[0])))
-        x = slice(int(xs[-1]) + 1, int(xs[-1]) + 1 + width) if sign > 0 else slice(max(int(xs[0]) - width, 0), int(xs[0]))
-        y = slice(int(np.floor(0.5 * (ys[0] + ys[-1]))), int(ys[-1]) + 1 + int(round(3.0 / spacing_mm[1])))
+        width = max(2, round(9.0 / float(spacing_mm[0])))
+        x = _beside(xs, sign, width)
+        y = slice(int(np.floor(0.5 * (ys[0] + ys[-1]))), int(ys[-1]) + 1 + round(3.0 / float(spacing_mm[1])))
         free = (~bone[x, y, k]).mean(axis=0) if x.stop > x.start else np.zeros(1)
         if free.size == 0 or free.max() < 0.65:
             continue
@@ -164,7 +171,7 @@ def _opening(
 
 
 def _edge(canal: Bool, k: int, sign: int) -> Float:
-    """Lateral edge of the canal in slice ``k`` (x), and the depth (y) between its middle and that of the edge, voxels."""
+    """Lateral edge of the canal in slice ``k`` (x) and a depth (y) between its middle and its edge, voxels."""
     plane = canal[:, :, k]
     xs, ys = np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))
     edge = xs[-1] + 0.5 if sign > 0 else xs[0] - 0.5
@@ -200,7 +207,7 @@ def _path(canal: Bool, k: int, depth: float, rim: float, sign: int, spacing_mm: 
 
 
 def _sacral_line(sacrum: Bool, canal: Bool, sign: int, spacing_mm: Float) -> tuple[Float | None, str]:
-    """The S1 root within the sacrum: from the canal's edge along the rear wall of the S1 body, diverging to its foramen."""
+    """The S1 root: from the canal's edge along the rear wall of the S1 body, diverging to its foramen."""
     with_canal = np.flatnonzero(canal.any(axis=(0, 1)))
     if with_canal.size == 0:
         return None, "no canal beside S1"
@@ -208,7 +215,7 @@ def _sacral_line(sacrum: Bool, canal: Bool, sign: int, spacing_mm: Float) -> tup
     for k in np.flatnonzero(sacrum.any(axis=(0, 1))):
         nearest = int(with_canal[np.argmin(np.abs(with_canal - k))])
         middle = np.argwhere(canal[:, :, nearest]).mean(0)
-        half = max(1, int(round(6.0 / spacing_mm[0])))
+        half = max(1, round(6.0 / float(spacing_mm[0])))
         band = sacrum[max(int(middle[0]) - half, 0) : int(middle[0]) + half + 1, :, k].mean(axis=0) >= 0.5
         band[: int(np.ceil(middle[1]))] = False
         if band.any():
@@ -220,9 +227,10 @@ def _sacral_line(sacrum: Bool, canal: Bool, sign: int, spacing_mm: Float) -> tup
     lateral = (_half_width(canal, top, spacing_mm) - 1.0, 11.0, 13.0, 17.0)
     points = []
     for share, out in zip((0.0, 0.4, 0.7, 1.0), lateral, strict=True):
-        k = min(walls, key=lambda slice_: abs(slice_ - (top + share * (bottom - top))))
-        x, wall = walls[k]
-        points.append([x + sign * out / spacing_mm[0], wall - 2.0 / spacing_mm[1], float(k)])
+        heights = np.array(sorted(walls))
+        nearest = int(heights[np.argmin(np.abs(heights - (top + share * (bottom - top))))])
+        x, wall = walls[nearest]
+        points.append([x + sign * out / spacing_mm[0], wall - 2.0 / spacing_mm[1], float(nearest)])
     return np.array(points), "along the rear wall of the S1 body towards the first sacral foramen"
 
 

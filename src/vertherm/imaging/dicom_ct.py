@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,17 @@ def read_dicom_ct(path: Path, *, series_uid: str | None = None) -> Volume:
     headers = _headers(path)
     chosen = _series(headers, path, series_uid)
     _consistent(chosen, path)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pydicom")
-        warnings.filterwarnings("ignore", category=UserWarning, message=".*(VR|value|pixel).*")
-        slices = ordered(_geometry(chosen), lambda i: _pixels(chosen[i]), str(path))
-        stack = np.stack([_pixels(chosen[i]) for i in slices.order])
+    slices = ordered(_geometry(chosen), lambda i: _pixels(chosen[i]), str(path))
+    stack = np.stack([_pixels(chosen[i]) for i in slices.order])
     return _volume(stack, slices, chosen[0], path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without pydicom's remarks on elements that break the standard's formal rules: real scanners write many."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def _headers(path: Path) -> list[Header]:
@@ -72,15 +78,19 @@ def _headers(path: Path) -> list[Header]:
     else:
         files = sorted(p for p in path.rglob("*") if p.is_file())
     found: list[Header] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
+    with _quiet():
         for file in files:
             if file.name.startswith(".") or file.name.upper() == "DICOMDIR":
                 continue
             try:
-                found.append(Header(file, pydicom.dcmread(file, stop_before_pixels=True)))
-            except (InvalidDicomError, OSError, EOFError) as error:
-                if file == path:
+                header = Header(file, pydicom.dcmread(file, stop_before_pixels=True))
+                if header.get("SOPClassUID") is None:
+                    raise EOFError("the file ends within its header")
+                found.append(header)
+            except InvalidDicomError as error:
+                # Other files may lie beside a series, but one named like a slice must be one: an end slice that is
+                # cut to nothing would otherwise vanish without a trace.
+                if file == path or file.suffix.lower() in (".dcm", ".ima"):
                     raise _unreadable(file, error) from error
             except Exception as error:  # a broken element inside a file that does begin as DICOM
                 raise _unreadable(file, error) from error
@@ -107,7 +117,9 @@ def _series(headers: list[Header], path: Path, series_uid: str | None) -> list[H
         uid = str(header.get("SeriesInstanceUID", ""))
         if sop == ENHANCED_CT and series_uid in (None, uid):
             raise InputError(
-                "Enhanced multi-frame CT is not read yet.", where=str(header.path), advice="convert it to single frames or NIfTI"
+                "Enhanced multi-frame CT is not read yet.",
+                where=str(header.path),
+                advice="convert it to single frames or NIfTI",
             )
         if sop != CT_IMAGE or modality != "CT":
             others.add(f"{modality} ({getattr(header.data.get('SOPClassUID'), 'name', sop) or 'no SOP class'})")
@@ -136,7 +148,9 @@ def _series(headers: list[Header], path: Path, series_uid: str | None) -> list[H
 
 def _describe(group: list[Header]) -> str:
     first = group[0]
-    return f"{len(group)} slices, '{first.get('SeriesDescription', '')}', thickness {first.get('SliceThickness', '?')} mm"
+    return (
+        f"{len(group)} slices, '{first.get('SeriesDescription', '')}', thickness {first.get('SliceThickness', '?')} mm"
+    )
 
 
 def _consistent(group: list[Header], path: Path) -> None:
@@ -144,10 +158,14 @@ def _consistent(group: list[Header], path: Path) -> None:
     for header in group:
         absent = [name for name in (*needed, "RescaleIntercept") if header.get(name) is None]
         if absent:
-            raise InputError("A CT slice lacks what places or scales it.", where=str(header.path), got=f"no {', '.join(absent)}")
+            raise InputError(
+                "A CT slice lacks what places or scales it.", where=str(header.path), got=f"no {', '.join(absent)}"
+            )
         rescale_type = str(header.get("RescaleType", "HU")).strip().upper()
         if rescale_type not in ("HU", "US", "HU_MOD"):
-            raise InputError("This series is not in Hounsfield units.", where=str(header.path), got=rescale_type, expected="HU")
+            raise InputError(
+                "This series is not in Hounsfield units.", where=str(header.path), got=rescale_type, expected="HU"
+            )
         if int(header.get("SamplesPerPixel", 1)) != 1:
             raise InputError("This series is a colour image, not a CT.", where=str(header.path))
     for name in ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient"):
@@ -182,8 +200,9 @@ def _pixels(header: Header) -> NDArray[np.float32]:
     import pydicom
 
     try:
-        data: Any = pydicom.dcmread(header.path)
-        raw = np.asarray(data.pixel_array)
+        with _quiet():
+            data: Any = pydicom.dcmread(header.path)
+            raw = np.asarray(data.pixel_array)
     except Exception as error:  # pydicom and the codecs raise many kinds
         raise _unreadable(header.path, error) from error
     if raw.shape != (int(header.get("Rows")), int(header.get("Columns"))):
@@ -213,8 +232,8 @@ def _volume(stack: NDArray[np.float32], slices: Slices, first: Header, path: Pat
         stack, origin, filled = straightened(stack, slices, AIR_HU)
         step = slices.normal * float(step @ slices.normal)
         warnings.warn(
-            f"gantry tilt of {slices.tilt_deg:.1f} degrees: slices were shifted (linear interpolation) to an orthogonal "
-            f"grid; {100 * filled:.0f} % of it has no data and is set to air",
+            f"gantry tilt of {slices.tilt_deg:.1f} degrees: slices were shifted (linear interpolation) to an "
+            f"orthogonal grid; {100 * filled:.0f} % of it has no data and is set to air",
             ImagingWarning,
             stacklevel=4,
         )

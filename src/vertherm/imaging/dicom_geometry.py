@@ -77,7 +77,9 @@ def ordered(slices: Slices, pixels: Callable[[int], NDArray[np.float32]], where:
             continue
         order.append(int(i))
     if doubles:
-        warnings.warn(f"{doubles} duplicate slice(s) with identical pixels left out: {where}", ImagingWarning, stacklevel=3)
+        warnings.warn(
+            f"{doubles} duplicate slice(s) with identical pixels left out: {where}", ImagingWarning, stacklevel=3
+        )
     if len(order) < 2:
         raise InputError("A CT series needs at least two slices.", where=where, got=f"{len(order)} slice(s)")
     _no_gap(along[order], where)
@@ -92,7 +94,9 @@ def _no_gap(along: FloatArray, where: str) -> None:
         return
     i = int(odd[0])
     missing = round(float(gaps[i]) / usual) - 1
-    what = "Slices of the CT series are missing." if missing >= 1 else "The slices of the CT series are unevenly spaced."
+    what = (
+        "Slices of the CT series are missing." if missing >= 1 else "The slices of the CT series are unevenly spaced."
+    )
     raise InputError(
         what,
         where=where,
@@ -137,7 +141,9 @@ def straightened(
         inside = np.outer(r[2], c[2])
         out[k][inside] = value[inside]
         empty += int(inside.size - np.count_nonzero(inside))
-    origin = positions[0] + first_column * slices.spacing[0] * slices.row + first_row * slices.spacing[1] * slices.column
+    origin = (
+        positions[0] + first_column * slices.spacing[0] * slices.row + first_row * slices.spacing[1] * slices.column
+    )
     return out, origin, empty / out.size
 
 

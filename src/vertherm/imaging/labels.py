@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -62,7 +63,8 @@ def decode(ct: Volume, labels: Sequence[tuple[Volume, str]]) -> Decoded:
             entry = words.entries.get(int(code))
             if entry is None:
                 decoded.notes.append(
-                    f"label value {code} ({count} voxels) of {volume.source or name} has no meaning in vocabulary {name}: ignored"
+                    f"label value {code} ({count} voxels) of {volume.source or name} "
+                    f"has no meaning in vocabulary {name}: ignored"
                 )
                 continue
             _add(decoded, entry, codes == code, f"label '{entry.name}' ({name} {code})")
@@ -109,7 +111,7 @@ def _bodies_of_levels(decoded: Decoded) -> None:
 def _check_order(decoded: Decoded, ct: Volume) -> None:
     heights = [ct.grid.world(np.argwhere(mask).mean(0))[2] for mask in decoded.vertebrae.values()]
     levels = list(decoded.vertebrae)
-    if any(low >= high for high, low in zip(heights, heights[1:], strict=False)):
+    if any(low >= high for high, low in itertools.pairwise(heights)):
         decoded.notes.append("vertebra labels do not run from head to tail: check the levels and the affine")
     if levels:
-        decoded.notes.append(f"levels {levels[0]} to {levels[-1]} are taken from the label map: a person must confirm them")
+        decoded.notes.append(f"levels {levels[0]} to {levels[-1]} come from the label map: a person must confirm them")

@@ -55,7 +55,9 @@ def synthetic_lesion(
     kind = LesionKind(kind)
     inside_body = on_grid(body, ct.grid)
     if not inside_body.any():
-        raise InputError("The vertebral body lies outside the CT.", where="synthetic lesion", advice="choose another level")
+        raise InputError(
+            "The vertebral body lies outside the CT.", where="synthetic lesion", advice="choose another level"
+        )
     centre = _centre(ct, inside_body, centre_mm, offset_mm)
     window = _window(ct.grid, centre, radius_mm + 22.0)
     grid = subgrid(ct.grid, window)
@@ -67,7 +69,9 @@ def synthetic_lesion(
     mask = allowed & (distance <= edge)
     if posterior_wall_breach:
         if canal is None:
-            raise InputError("A posterior wall breach needs the canal.", where="synthetic lesion", advice="label or derive it")
+            raise InputError(
+                "A posterior wall breach needs the canal.", where="synthetic lesion", advice="label or derive it"
+            )
         mask |= _breach(grid, points, centre, inside_body[window], on_grid(canal, ct.grid)[window], radius_mm)
     if not mask.any():
         raise InputError(
@@ -135,7 +139,9 @@ def _breach(grid: Grid, points: FloatArray, centre: FloatArray, body: Bool, cana
     near = np.linalg.norm(points - centre - share[..., None] * way, axis=-1) <= min(radius_mm - 1.0, 5.0)
     to_body = ndimage.distance_transform_edt(~body, sampling=grid.spacing_mm)
     reach = max(rule("lesion epidural"), 1.01 * float(grid.spacing_mm.min()))
-    return np.asarray(near & (body | (canal & (to_body <= reach)) | (~body & ~canal & (to_body <= reach) & (share > 0.5))))
+    return np.asarray(
+        near & (body | (canal & (to_body <= reach)) | (~body & ~canal & (to_body <= reach) & (share > 0.5)))
+    )
 
 
 class _Noise:

@@ -63,7 +63,10 @@ def _three_dimensional(data: NDArray[Any], path: Path) -> NDArray[Any]:
         data = data[..., 0]
     if data.ndim != 3 or min(data.shape) < 1 or data.dtype.names is not None:
         raise InputError(
-            "This image is not one three-dimensional volume.", where=str(path), got=f"shape {data.shape}", expected="3-D"
+            "This image is not one three-dimensional volume.",
+            where=str(path),
+            got=f"shape {data.shape}",
+            expected="3-D",
         )
     return data
 

@@ -25,7 +25,9 @@ def read_ct(path: Path | str, *, series_uid: str | None = None) -> Volume:
     """
     path = Path(path)
     if not path.exists():
-        raise InputError("There is no CT here.", where=str(path), expected="a NIfTI file or a folder with a DICOM series")
+        raise InputError(
+            "There is no CT here.", where=str(path), expected="a NIfTI file or a folder with a DICOM series"
+        )
     if path.is_file() and is_nifti(path):
         raw = read_nifti(path)
         ct = raw.with_data(raw.data.astype(np.float32))
@@ -75,15 +77,15 @@ def integer_codes(labels: Volume) -> NDArray[np.uint16]:
         InputError: values that are not integers from 0 to 65535.
     """
     data = labels.data
-    if not np.issubdtype(data.dtype, np.integer) and data.dtype != np.bool_:
-        if not np.isfinite(data).all() or not np.array_equal(data, np.rint(data)):
-            raise InputError(
-                "A label map must hold whole numbers.",
-                where=labels.source,
-                got="fractional or non-finite values",
-                expected="integer codes",
-                advice="resample labels with nearest neighbour, not with linear interpolation",
-            )
+    whole = np.issubdtype(data.dtype, np.integer) or data.dtype == np.bool_
+    if not whole and (not np.isfinite(data).all() or not np.array_equal(data, np.rint(data))):
+        raise InputError(
+            "A label map must hold whole numbers.",
+            where=labels.source,
+            got="fractional or non-finite values",
+            expected="integer codes",
+            advice="resample labels with nearest neighbour, not with linear interpolation",
+        )
     if data.min() < 0 or data.max() > 65535:
         raise InputError(
             "A label map holds codes out of range.",

@@ -61,7 +61,9 @@ class PhantomParameters:
             return PhantomParameters()
         if region is not Region.thoracic:
             raise InputError(
-                "There is no phantom for this region.", got=region.value, expected="lumbar (L1..L5) or thoracic (T2..T11)"
+                "There is no phantom for this region.",
+                got=region.value,
+                expected="lumbar (L1..L5) or thoracic (T2..T11)",
             )
         return PhantomParameters(
             body_half=(16.0, 14.0, 10.0),
@@ -140,10 +142,11 @@ class Torso:
     def describe(self) -> dict[str, Any]:
         """Closed description (JSON-ready) from which another code can rebuild the phantom."""
         listed = [
-            {"name": p.name, "tissue": p.tissue, "only_in": list(p.only_in), "shape": p.shape.describe()} for p in self.parts
+            {"name": p.name, "tissue": p.tissue, "only_in": list(p.only_in), "shape": p.shape.describe()}
+            for p in self.parts
         ]
         return {
-            "rule": "air everywhere; then each part in order replaces the tissue where its solid is (only_in: of those)",
+            "rule": "air; then each part in order replaces the tissue where its solid is (only_in: only those)",
             "frame": "RAS mm, origin at the centre of the target body; mirrored: negate x first",
             "level": self.level.value,
             "mirrored": self.mirrored,
@@ -209,13 +212,18 @@ def root(p: PhantomParameters, z: float, side: float) -> Shape:
     return Tube(points, tuple(radii))
 
 
-def spine(p: PhantomParameters, level: Level) -> tuple[list[Part], dict[Level, Shape], dict[Level, Shape], dict[Level, Shape]]:
+Solids = dict[Level, Shape]
+
+
+def spine(p: PhantomParameters, level: Level) -> tuple[list[Part], Solids, Solids, Solids]:
     """Discs, vertebrae, canal with its content, roots; and vertebra, body and cortex solids by level."""
     canal = Column((0.0, p.canal_y, 0.0), *p.canal_half, LONG)
-    parts = [Part("foraminal fat", "fat", Column((0.0, p.canal_y, 0.0), p.canal_half[0] + 10, p.canal_half[1] + 3, LONG))]
-    whole: dict[Level, Shape] = {}
-    bodies: dict[Level, Shape] = {}
-    shells: dict[Level, Shape] = {}
+    parts = [
+        Part("foraminal fat", "fat", Column((0.0, p.canal_y, 0.0), p.canal_half[0] + 10, p.canal_half[1] + 3, LONG))
+    ]
+    whole: Solids = {}
+    bodies: Solids = {}
+    shells: Solids = {}
     found = neighbours(level)
     for _, step in found:
         for edge in (-0.5, 0.5) if step == 0 else (1.5 * step,):
@@ -259,5 +267,7 @@ def _root_parts(p: PhantomParameters, found: list[tuple[Level, int]]) -> list[Pa
         sides: tuple[tuple[Side, float], ...] = (("left", -1.0), ("right", 1.0))
         for side, sign in sides:
             shape = root(p, step * p.pitch, sign)
-            parts.append(Part(f"root {name} {side}", "nerve", shape, StructureKind.root, level, side, ("fat", "muscle")))
+            parts.append(
+                Part(f"root {name} {side}", "nerve", shape, StructureKind.root, level, side, ("fat", "muscle"))
+            )
     return parts

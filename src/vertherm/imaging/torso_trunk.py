@@ -81,7 +81,16 @@ def _chest(p: PhantomParameters) -> list[Part]:
         ]
         for step in (-1, 0, 1):
             z = step * p.pitch + 6.0
-            path = ((sign * 18.0, -14.0, z), (sign * 32.0, -29.0, z - 1), (sign * 52.0, -46.0, z - 8), (sign * 78.0, -45.0, z - 20))
-            parts.append(Part(f"rib {side} at {z:+.0f}", "cancellous_bone", Tube(path, (4.5, 4.5, 4.5, 4.5)), kind.bone, side=side))
+            path = (
+                (sign * 18.0, -14.0, z),
+                (sign * 32.0, -29.0, z - 1),
+                (sign * 52.0, -46.0, z - 8),
+                (sign * 78.0, -45.0, z - 20),
+            )
+            parts.append(
+                Part(
+                    f"rib {side} at {z:+.0f}", "cancellous_bone", Tube(path, (4.5, 4.5, 4.5, 4.5)), kind.bone, side=side
+                )
+            )
     oesophagus = Column((2.0, p.body_half[1] + 20.0, 0.0), 8.0, 6.0, LONG)
     return [*parts, Part("oesophagus", "muscle", oesophagus, kind.oesophagus)]

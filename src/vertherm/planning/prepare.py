@@ -14,7 +14,7 @@ from vertherm.core.progress import Progress, silent
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import LPS_RAS, FloatArray, Volume
 from vertherm.heat.schedule import Activation, Schedule
-from vertherm.imaging.anatomy import Anatomy
+from vertherm.imaging.anatomy import Anatomy, StructureKind
 from vertherm.imaging.build import add_lesion, build_anatomy
 from vertherm.imaging.lesion import synthetic_lesion
 from vertherm.imaging.read import read_ct, read_labels, read_mr
@@ -79,7 +79,9 @@ def _target(entry: TargetEntry, anatomy: Anatomy) -> tuple[Anatomy, Target]:
             anatomy.ct,
             body,
             kind,
-            centre_mm=_centre(entry.synthetic, body),
+            centre_mm=_centre(entry.synthetic),
+            offset_mm=in_ras(entry.synthetic.offset_mm, entry.synthetic.frame),
+            canal=next((s.mask for s in anatomy.of_kind(StructureKind.canal)), None),
             radius_mm=entry.synthetic.radius_mm,
             seed=entry.synthetic.seed,
             posterior_wall_breach=entry.synthetic.posterior_wall_breach,
@@ -95,11 +97,8 @@ def _target(entry: TargetEntry, anatomy: Anatomy) -> tuple[Anatomy, Target]:
     return anatomy, Target(entry.name, statement, entry.pathology, entry.kind, mask, entry.synthetic is not None)
 
 
-def _centre(lesion: SyntheticLesion, body: Volume) -> FloatArray:
-    offset = in_ras(lesion.offset_mm, lesion.frame)
-    if lesion.centre_mm is not None:
-        return in_ras(lesion.centre_mm, lesion.frame) + offset
-    return body.grid.world(np.argwhere(body.data)).mean(axis=0) + offset
+def _centre(lesion: SyntheticLesion) -> FloatArray | None:
+    return None if lesion.centre_mm is None else in_ras(lesion.centre_mm, lesion.frame)
 
 
 def _treatment(entry: CaseFile) -> Treatment:

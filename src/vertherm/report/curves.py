@@ -59,7 +59,8 @@ def _temperature(ax: Axes, curve: Curve, scene: Scene) -> None:
             ax.axhline(limit, color=colour, ls=dash, lw=1.1, label=f"{name} limit")
             ax.annotate(
                 f"{name} {limit:g}", (1.0, limit), xycoords=("axes fraction", "data"), fontsize=6, color=colour,
-                ha="right", va="bottom", xytext=(-1, 0.5), textcoords="offset points",
+                ha="right", va="bottom" if name == "stop" else "top", xytext=(-1, 0.5 if name == "stop" else -1),
+                textcoords="offset points",
             )  # fmt: skip
     top = max(_highest(curve), (curve.stop_c or 45.0))
     bottom = float(np.nanmin(curve.low_c)) if np.isfinite(curve.low_c).any() else 37.0
@@ -90,14 +91,20 @@ def draw_power(assessment: Assessment, scene: Scene) -> Figure:
     figure = canvas.new_figure(8.0, 2.7)
     ax = figure.add_subplot()
     _activations(ax, scene)
-    minutes = scene.power_time_s / 60.0
-    for key, values in scene.power_w.items():
+    off = max((end for _, end in scene.activations_s), default=0.0)
+    # Each value holds from its time on; the last one holds until switch-off.
+    held = bool(scene.power_time_s.size) and scene.power_time_s[-1] < off
+    minutes = np.append(scene.power_time_s, off if held else []) / 60.0
+    highest = 1.0
+    for key, power_w in scene.power_w.items():
+        values = np.append(power_w, power_w[-1] if held else [])
+        highest = max(highest, float(np.nanmax(values, initial=0.0)))
         name = key.removesuffix("_w").replace("_", " ")
         colour, dash = _POWER_STYLE.get(name, ("#555555", ":"))
-        ax.plot(minutes, values, color=colour, ls=dash, lw=1.6, label=name, drawstyle="default")
-    ax.set(xlabel="time (min)", ylabel="power (W)", ylim=(0, None))
-    if scene.activations_s:
-        ax.set_xlim(0, 1.08 * max(end for _, end in scene.activations_s) / 60)
+        ax.plot(minutes, values, color=colour, ls=dash, lw=1.6, label=name, drawstyle="steps-post")
+    ax.set(xlabel="time (min)", ylabel="power (W)", ylim=(0, 1.12 * highest))
+    if off > 0:
+        ax.set_xlim(0, 1.08 * off / 60)
     ax.grid(alpha=0.25, lw=0.5)
     ax.legend(fontsize=8, loc="best", ncols=2)
     canvas.stamp_diagram(ax, synthetic=assessment.synthetic)

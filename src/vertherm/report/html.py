@@ -139,7 +139,10 @@ def _environment() -> Environment:
         loader=PackageLoader("vertherm.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    for function in (words.number, words.dose, words.band, words.dose_band, words.percent, words.clock, words.point):
+    for function in (
+        words.number, words.dose, words.band, words.dose_band, words.percent, words.percent_band, words.clock,
+        words.point, words.sentence,
+    ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.filters |= {"plain": words.plain, "heading": words.heading, "rows": words.table}
     return environment

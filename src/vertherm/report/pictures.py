@@ -190,7 +190,7 @@ class Painter:
         figure, starts = canvas.plane_figure(planes)
         colour = style.zone_colour(position)
         for plane, start in zip(planes, starts, strict=True):
-            ax = canvas.picture_axes(figure, plane, start, title=f"{zone.label}, {plane.name}")
+            ax = canvas.picture_axes(figure, plane, start, title=f"{zone.label.split(' (')[0]}, {plane.name}")
             self._ct(ax, plane)
             self._between(ax, plane, zone, colour)
             for volume in (zone.smallest, zone.largest):

@@ -9,6 +9,7 @@ from typing import Any
 from vertherm.planning.assessment import Banded
 
 UNKNOWN = "–"
+_HEADINGS = {"sar_factor": "local SAR factor", "cem43_min": "CEM43 (min)"}
 _UNITS = {
     "w": "W",
     "kw": "kW",
@@ -48,12 +49,27 @@ def dose(value: float | None) -> str:
 
 def band(row: Banded | None, digits: int = 1) -> str:
     """Smallest to largest of all members."""
-    return UNKNOWN if row is None else f"{number(row.low, digits)} to {number(row.high, digits)}"
+    return UNKNOWN if row is None else span(number(row.low, digits), number(row.high, digits))
 
 
 def dose_band(row: Banded | None) -> str:
     """Smallest to largest dose of all members."""
-    return UNKNOWN if row is None else f"{dose(row.low)} to {dose(row.high)}"
+    return UNKNOWN if row is None else span(dose(row.low), dose(row.high))
+
+
+def percent_band(row: Banded) -> str:
+    """Smallest to largest share of all members."""
+    return span(percent(row.low), percent(row.high))
+
+
+def span(low: str, high: str) -> str:
+    """Two texts as a range, once where they are equal."""
+    return low if low == high else f"{low} to {high}"
+
+
+def sentence(text: str) -> str:
+    """A text with a capital first letter."""
+    return text[:1].upper() + text[1:]
 
 
 def percent(value: float | None) -> str:
@@ -78,6 +94,8 @@ def point(values: Sequence[float]) -> str:
 
 def heading(key: str) -> str:
     """A key as a column heading: "forward_w" becomes "forward (W)"."""
+    if key in _HEADINGS:
+        return _HEADINGS[key]
     words = key.split("_")
     if len(words) > 1 and words[-1].lower() in _UNITS:
         return f"{' '.join(words[:-1])} ({_UNITS[words[-1].lower()]})"

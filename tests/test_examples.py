@@ -1,0 +1,54 @@
+"""The examples run and say what they promise; heat cells of 2 mm keep them short."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_negative_control_is_green() -> None:
+    """10 W, 60 s, the antenna at least 25 mm from canal and roots, everything labelled: every row green."""
+    assessment = load("negative_control").run(spacing_mm=2.0, workers=1).assessment
+    assert assessment.verdict == "green", assessment.verdict_words
+    for row in assessment.structures:
+        if row.kind in ("canal", "dural sac", "cord", "cauda", "root"):
+            assert row.distance_to_antenna_mm is not None
+            assert row.distance_to_antenna_mm >= 25.0, row.name
+
+
+@pytest.mark.parametrize("power_w", [20.0, 30.0])
+def test_sheep_posterior_wall_is_not_green(power_w: float) -> None:
+    """5 mm from an intact posterior wall, 4 min: not green, in the nominal member already (no factor, no variant)."""
+    result = load("sheep_posterior_wall").run(power_w, spacing_mm=2.0, workers=1)
+    assert result.assessment.verdict == "stop"
+    row = next(row for row in result.assessment.structures if row.name == "canal")
+    assert row.peak_temperature_c is not None
+    assert row.peak_temperature_c.value > 45.0
+
+
+def test_sheep_verdict_is_physics_not_a_rule_on_watts() -> None:
+    """The same 30 W for one second at the same place heats nothing that matters: green."""
+    module = load("sheep_posterior_wall")
+    assert module.run(30.0, spacing_mm=2.0, workers=1, time_s=1.0).assessment.verdict == "green"
+
+
+def test_cool_down_green_at_switch_off_then_stop() -> None:
+    """Heat arrives after switch-off: green when the power goes off, stop minutes later, by the same limits."""
+    found = load("cool_down").run(spacing_mm=2.0, workers=1)
+    assert found.at_switch_off == "green"
+    assert found.final == "stop"
+    assert found.peak_after_s > 10.0
