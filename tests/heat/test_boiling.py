@@ -80,7 +80,7 @@ def test_temperature_stays_in_the_band_until_dry() -> None:
 
 
 def test_water_loss_is_remembered() -> None:
-    """After cooling the tissue is below boiling, yet the largest latent fraction so far is kept for the drying model."""
+    """After cooling the tissue no longer boils, yet its largest latent fraction is kept for the drying model."""
     shape = (24, 24, 24)
     solver = BioheatSolver(boiling_problem(shape))
     solver.advance(60.0, gaussian(shape, 20.0, 2.5e-3))

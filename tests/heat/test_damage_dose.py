@@ -54,7 +54,11 @@ def test_doses_while_the_temperature_rises() -> None:
 
     def rate(t: float) -> float:
         temperature = 37 + speed * t
-        return 0.0 if temperature < 43 else float(np.exp(model.ln_a - model.ea_j_mol / 8.314462618 / (temperature + 273.15)))
+        return (
+            0.0
+            if temperature < 43
+            else float(np.exp(model.ln_a - model.ea_j_mol / 8.314462618 / (temperature + 273.15)))
+        )
 
     kinks = (2 / speed, 6 / speed)
     assert solver.cem43_min.max() == pytest.approx(quad(cem, 0, 60, points=kinks)[0], rel=1e-3)

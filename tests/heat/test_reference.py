@@ -13,10 +13,10 @@ FINE = StepLimits(heating_s=1.0, change_k=1e9)
 
 
 def test_reference_case() -> None:
-    """Homogeneous block, k 0.5, rho c 3.8e6, perfusion 2000 W/m3K, Gaussian source sigma 6 mm, 10 W, 270 s, 97^3 at 1 mm.
+    """Uniform, k 0.5, rho c 3.8e6, perfusion 2000 W/m3K, Gaussian source sigma 6 mm, 10 W, 270 s, 97^3 at 1 mm.
 
-    Closed form: heat kernel of a Gaussian, sigma^2 + 2 a u, damped by exp(-W u / C), integrated over u. Largest error at
-    radii 0-24 mm below 0.2 K (antennas.md); a second-order scheme gives 0.16-0.17, mostly of h^2/24 of the source.
+    Closed form: heat kernel of a Gaussian, sigma^2 + 2 a u, damped by exp(-W u / C), integrated over u. Largest error
+    at radii 0-24 mm below 0.2 K (antennas.md); a second-order scheme gives 0.16-0.17 K, at the centre.
     """
     errors = reference_errors_k()
     assert max(errors.values()) < 0.2
@@ -24,14 +24,12 @@ def test_reference_case() -> None:
 
 
 def test_second_order_in_space() -> None:
-    """Same physics on 60 mm at 3, 1.5 and 0.75 mm: the error at the centre falls 4-fold a halving; observed order 1.8-2.2."""
+    """Same physics on 60 mm at 3, 1.5 and 0.75 mm: the error at the centre falls 4-fold a halving; order 1.8-2.3."""
     errors = []
     for spacing in (3e-3, 1.5e-3, 0.75e-3):
         n = round(60e-3 / spacing)
         shape = (n, n, n)
-        solver = BioheatSolver(
-            block(shape, spacing), sensors={"centre": np.full(3, (n - 1) / 2)}, limits=FINE
-        )
+        solver = BioheatSolver(block(shape, spacing), sensors={"centre": np.full(3, (n - 1) / 2)}, limits=FINE)
         solver.advance(60.0, gaussian(shape, 10.0, 6e-3, spacing))
         # The source is sampled at cell centres and the sensor is the mean of eight cells: compare there.
         expected = closed_form_c(np.sqrt(3.0) * spacing / 2, 60.0)
@@ -42,7 +40,7 @@ def test_second_order_in_space() -> None:
 
 
 def test_second_order_in_time() -> None:
-    """RKL2 against steps of 0.5 s on the same grid: 10, 5, 2.5 s steps; the error falls 4-fold, observed order >= 1.8."""
+    """RKL2 against steps of 0.5 s on the same grid: 10, 5, 2.5 s; the error falls 4-fold a halving, order >= 1.8."""
     shape = (33, 33, 33)
     source = gaussian(shape, 10.0, 4e-3)
 

@@ -89,7 +89,13 @@ def phantom_hu(count: int = 6, rows: int = 24, columns: int = 20, seed: int = 3)
 
 
 def series(
-    folder: Path, hu: np.ndarray, *, uid: str = "", first: Any = (-20.0, -30.0, 100.0), step: Any = (0, 0, 2.5), **more: Any
+    folder: Path,
+    hu: np.ndarray,
+    *,
+    uid: str = "",
+    first: Any = (-20.0, -30.0, 100.0),
+    step: Any = (0, 0, 2.5),
+    **more: Any,
 ) -> str:
     """A series from HU (slice, row, column); file names do not follow the positions."""
     folder.mkdir(parents=True, exist_ok=True)

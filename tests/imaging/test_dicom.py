@@ -183,7 +183,11 @@ def test_what_is_not_ct_is_refused(tmp_path: Path) -> None:
 def test_a_scout_beside_the_series_does_not_disturb(tmp_path: Path) -> None:
     uid = series(tmp_path, phantom_hu())
     slice_file(
-        tmp_path / "scout.dcm", phantom_hu()[0] + 1024, (0, 0, 0), series=uid, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]
+        tmp_path / "scout.dcm",
+        phantom_hu()[0] + 1024,
+        (0, 0, 0),
+        series=uid,
+        ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"],
     )
     assert read_ct(tmp_path).data.shape[2] == 6
 
@@ -201,14 +205,16 @@ def test_empty_folders_and_folders_of_other_files_are_refused(tmp_path: Path) ->
         read_ct(tmp_path / "readme.txt")
 
 
-@pytest.mark.parametrize(("syntax", "keep"), [("plain", 0.7), ("jpeg-ls", 0.6), ("rle", 0.6), ("plain", 0.4), ("plain", 0.1), ("plain", 0.0)])
+@pytest.mark.parametrize(
+    ("syntax", "keep"), [("plain", 0.7), ("jpeg-ls", 0.6), ("rle", 0.6), ("plain", 0.4), ("plain", 0.1), ("plain", 0.0)]
+)
 def test_a_truncated_slice_is_refused_by_name(tmp_path: Path, syntax: str, keep: float) -> None:
     series(tmp_path, phantom_hu(), syntax=syntax)
     for name in ("im003.dcm", "im000.dcm"):
         broken = tmp_path / name
         data = broken.read_bytes()
         broken.write_bytes(data[: int(len(data) * keep)])
-        with pytest.raises(InputError, match="cannot be read") as caught:
+        with pytest.raises(InputError, match=r"cannot be read|lacks what places") as caught:
             read_ct(tmp_path)
         assert name in str(caught.value)
         broken.write_bytes(data)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import runpy
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +134,10 @@ def test_worst_certainty_is_the_least_sure():
     assert worst_certainty("S", "D") == "D"
     assert not Quantity(1, "1", None, None, "", "R").verified
     assert Quantity(1, "1", 0, 2, "", "D").range_text == "0 - 2"
+
+
+def test_the_page_of_constants_is_current():
+    """docs/reference/constants.md shows what the tables hold; run docs/fill_constants.py after a change."""
+    docs = Path(__file__).parents[2] / "docs"
+    written = runpy.run_path(str(docs / "fill_constants.py"))["page"]()
+    assert (docs / "reference" / "constants.md").read_text("utf-8") == written

@@ -24,6 +24,7 @@ from vertherm.materials.quantity import Certainty, Quantity, certainty_of
 MU_0 = 1.25663706212e-6
 EPS_0 = 8.8541878128e-12
 LIGHT_M_S = 299792458.0
+"""Vacuum permeability and permittivity (CODATA 2018, N/A^2 and F/m) and the speed of light (exact, m/s)."""
 
 
 @dataclass(frozen=True)

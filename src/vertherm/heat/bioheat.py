@@ -67,7 +67,6 @@ class BioheatSolver(BioheatState):
         touched = np.unique(np.concatenate([s.cells for s in shafts] or [np.zeros(0, np.int64)]) // self._Y.shape[2])
         self._shaft_rows = (touched // self._Y.shape[1], touched % self._Y.shape[1])
         self._last_dt = self.limits.heating_s
-        self._outer_w = self._face_heat(self._Y, 1.0, self.fields.outer)
 
     @property
     def stable_step_s(self) -> float:
@@ -214,10 +213,11 @@ class BioheatSolver(BioheatState):
     def _local_heats(
         self, X: Field, scale: float, out: Field, gain: float, constants: list[NDArray[np.float64]] | None = None
     ) -> NDArray[np.float64]:
-        """Add the shafts' heat to ``out``; returns W into cells of fixed temperature, then W from each shaft."""
+        """Add the shafts' heat to ``out``; returns W into held cells, W through the outer faces, W from each shaft."""
         f, spacing = self.fields, self.problem.spacing_m
-        heats = np.zeros(1 + len(self.shafts))
+        heats = np.zeros(2 + len(self.shafts))
         heats[0] = self._face_heat(X, scale, f.sinks)
+        heats[1] = self._face_heat(X, scale, f.outer)
         for n, shaft in enumerate(self.shafts):
             constant = np.zeros(shaft.g.size) if constants is None else constants[n]
             heat, lost = kernels_cells.shaft_kernel(
@@ -225,7 +225,7 @@ class BioheatSolver(BioheatState):
                 gain * shaft.step_m / spacing,
             )  # fmt: skip
             heats[0] += lost * shaft.step_m
-            heats[1 + n] = heat * shaft.step_m
+            heats[2 + n] = heat * shaft.step_m
         return heats
 
     def _face_heat(self, X: Field, scale: float, faces: Faces) -> float:
@@ -267,7 +267,7 @@ class BioheatSolver(BioheatState):
         older, newer = self._Da, self._Db
         c1 = first * dt
         X, scale = self._rate, c1  # the increment so far is scale * X
-        # Heat of sinks and shafts follows the same recursion: their flow can start like 1 / sqrt(t), which no
+        # Heat through faces and from shafts follows the same recursion: it can start like 1 / sqrt(t), which no
         # quadrature over whole steps would follow.
         heat_before, heat = np.zeros_like(self._heats), c1 * self._heats
         for n, row in enumerate(rows):
@@ -290,7 +290,8 @@ class BioheatSolver(BioheatState):
             X, scale = older, 1.0
             older, newer = newer, older
         self.ledger.held_j += float(heat[0])
-        self.ledger.shaft_j += float(heat[1:].sum())
+        self.ledger.boundary_j += float(heat[1])
+        self.ledger.shaft_j += float(heat[2:].sum())
         self.statistics.add(dt, stages)
         return newer
 
@@ -311,12 +312,10 @@ class BioheatSolver(BioheatState):
             )
 
     def _account(self, dt: float, scale: float) -> None:
-        """The step's heat by quadrature over the step: apart from the scheme, so that the balance is a test."""
-        f, h, ledger = self.fields, self.problem.spacing_m, self.ledger
+        """Source and perfusion of the step; blood's share by the mean temperature, apart from the scheme."""
+        h, ledger = self.problem.spacing_m, self.ledger
         ledger.source_j += self._source_w * scale * dt
         ledger.perfusion_j += self._perfused * h**3 * dt
-        outer_before, self._outer_w = self._outer_w, self._face_heat(self._Y, 1.0, f.outer)
-        ledger.boundary_j += 0.5 * (outer_before + self._outer_w) * dt
         ledger.held_j += self._source_held_w * scale * dt
         freed = sum(float(load.sum()) * s.step_m for s, load in zip(self.shafts, self._shaft_loads, strict=True))
         ledger.shaft_source_j += freed * scale * dt

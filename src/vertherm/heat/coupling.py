@@ -28,7 +28,6 @@ from vertherm.heat.result import SETTLED, TIME_LIMIT, ThermalResult
 from vertherm.heat.schedule import Activation, Schedule, TemperatureControl
 from vertherm.heat.shaft import BoundShaft
 from vertherm.materials.constants import constants
-from vertherm.materials.damage import damage_models
 from vertherm.materials.drying import dried, drying
 from vertherm.materials.perfusion import perfusion_model
 from vertherm.materials.tissue_map import TissueMap
@@ -113,9 +112,7 @@ def bioheat_problem(setup: Setup, member: Member) -> BioheatProblem:
         held |= tissue.fraction(SINKS_WITH_COOLING) > 0.5
     # Blood's own row is a flow per volume of vessel, not capillary perfusion: without cooling it must not be a sink.
     perfusion = [0.0 if p.name == "blood" else p.perfusion for p in palette]
-    models = damage_models()
-    ids = [model.id for model in models]
-    per_palette = np.array([ids.index(p.damage) for p in palette])
+    damage_index, models = tissue.damage_index()
     return BioheatProblem(
         spacing_m=tissue.spacing_m,
         capacity=tissue.capacity(),
@@ -127,15 +124,9 @@ def bioheat_problem(setup: Setup, member: Member) -> BioheatProblem:
         arterial_c=constants("body_temperature").value,
         initial_c=np.where(air, temperature, np.float32(constants("body_temperature").value)),
         perfusion_response=perfusion_model(None if full else 1.0),
-        damage_index=_dominant(tissue, per_palette, len(ids)),
+        damage_index=damage_index,
         damage_models=models,
     )
-
-
-def _dominant(tissue: TissueMap, model_of: NDArray[np.int64], count: int) -> NDArray[np.uint8]:
-    """Damage model of the largest share of each cell."""
-    shares = [tissue.cell_mean((model_of == m).astype(float)) for m in range(count)]
-    return np.argmax(shares, axis=0).astype(np.uint8)
 
 
 @dataclass(eq=False)

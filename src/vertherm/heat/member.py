@@ -36,19 +36,24 @@ class Member:
     def name(self) -> str:
         """Short, stable, readable."""
         local = f", local SAR ×{self.sar_factor:g}" if self.sar_factor != 1.0 else ""
-        return f"{self.drying} drying, {self.power} power, {self.cooling} cooling{local}"
+        cooling = "no" if self.cooling == "none" else self.cooling
+        return f"{self.drying} drying, {self.power} power, {cooling} cooling{local}"
 
 
 NOMINAL = Member()
 
 
-def members(sar_factor: float) -> tuple[Member, ...]:
-    """Every member of an assessment, the nominal one first.
+def members(sar_factor: float, power_kind: str = "forward") -> tuple[Member, ...]:
+    """Every member of an assessment, the nominal one first: it reads the power as the case says it is meant.
 
     Drying (2) × meaning of power (2) × {no cooling, full cooling, no cooling with the local SAR factor}.
+
+    Args:
+        sar_factor: factor on the power density in neural structures.
+        power_kind: "set", "forward" or "net".
     """
     variants: tuple[tuple[Cooling, float], ...] = (("none", 1.0), ("full", 1.0), ("none", sar_factor))
     drying: tuple[Drying, ...] = ("water", "sigmoid")
-    power: tuple[PowerReading, ...] = ("forward", "net")
+    power: tuple[PowerReading, ...] = ("net", "forward") if power_kind == "net" else ("forward", "net")
     unique = dict.fromkeys(Member(d, p, cooling, factor) for cooling, factor in variants for d in drying for p in power)
     return tuple(unique)

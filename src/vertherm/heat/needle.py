@@ -15,13 +15,13 @@ from vertherm.materials.constants import constants
 
 Array = NDArray[np.float64]
 TIP_MM = 1.0
-"""An uncooled shaft conducts over its whole length but for the tip itself."""
+"""The shaft's metal conducts over its whole length but for the pointed tip itself."""
 SHORTEST_MM = 5.0
 LONGEST_MM = 400.0
 
 
 def fin_of(antenna: Antenna, trajectory: Trajectory, grid: Grid) -> ShaftFin:
-    """The shaft from its (cooled) start to where it leaves the heat grid.
+    """The shaft from its tip to where it leaves the heat grid; coolant acts from where the catalogue says.
 
     A grid that reaches the skin holds some of the shaft in air, which loses heat to the room; one that ends in tissue
     cuts the shaft there (insulated end).
@@ -34,21 +34,22 @@ def fin_of(antenna: Antenna, trajectory: Trajectory, grid: Grid) -> ShaftFin:
     inside = grid.contains(trajectory.point_mm(along))
     leaves = float(along[np.argmin(inside)]) if not inside.all() else LONGEST_MM
     circumference = 2.0 * np.pi * antenna.shaft_radius_mm * 1e-3
-    start, film, coolant = TIP_MM, 0.0, None
+    cooled_from, film, coolant = None, 0.0, None
     if cooling.cooled:
         values = (cooling.from_mm, cooling.film_coefficient_w_m2k, cooling.coolant_temperature_c)
         if any(value is None for value in values):
             raise MissingValueError("A cooled antenna lacks its coolant data.", where=antenna.name, got=cooling.name)
-        start, per_area, coolant = (value.value for value in values if value is not None)
+        cooled_from, per_area, coolant = (value.value for value in values if value is not None)
         film = per_area * circumference
     return ShaftFin(
         trajectory=trajectory,
         radius_mm=antenna.shaft_radius_mm,
-        from_mm=start,
-        to_mm=max(leaves, start + SHORTEST_MM),
+        from_mm=TIP_MM,
+        to_mm=max(leaves, TIP_MM + SHORTEST_MM),
         axial_w_m_k=antenna.shaft_conductivity_w_mk.value * np.pi * (antenna.shaft_radius_mm * 1e-3) ** 2,
         film_w_mk=film,
         coolant_c=coolant,
+        cooled_from_mm=cooled_from,
         ambient_w_mk=constants("skin_convection").value * circumference,
         ambient_c=constants("room_temperature").value,
     )
@@ -57,7 +58,7 @@ def fin_of(antenna: Antenna, trajectory: Trajectory, grid: Grid) -> ShaftFin:
 def shaft_source_w_m(fin: ShaftFin, antenna: Antenna, solution: AxisymmetricSolution, forward_w: float) -> Array:
     """Heat set free in the shaft at the fin's nodes, W/m: conductor losses of the antenna and of the line inside it.
 
-    Losses below the fin's start (the radiating part of a cooled antenna) enter at its first node, so none is lost.
+    Losses below the fin's start (the very tip) enter at its first node, so none is lost.
     """
     nodes = fin.nodes_mm * 1e-3
     step = float(nodes[1] - nodes[0])

@@ -115,26 +115,25 @@ class Schedule:
 class TemperatureControl:
     """Holds a sensor at a set temperature by scaling the power between 0 and 1 of its limit.
 
-    Proportional-integral on the temperature predicted ``lookahead_s`` ahead (the tissue between antenna and sensor
-    delays); the integral stands still while the power is at a limit. Tuning, not physics: the defaults hold a sensor
-    5-10 mm from an antenna within 1 K (tests/heat/test_schedule.py).
+    The wanted course is an exponential approach, dT/dt = (set - T) / ``approach_s``; the scale moves in proportion to
+    how far the measured slope is from it. This is a proportional-integral controller in velocity form: it cannot wind
+    up at a limit and needs no model of the tissue. Tuning, not physics: the defaults hold a sensor 5-8 mm from the
+    antenna within 1 K (tests/heat/test_treatment.py).
 
     Args:
         sensor: name of the solver's sensor.
         set_c: temperature to hold.
-        gain_per_k: change of the scale per kelvin of predicted error.
-        integral_s: time in which the integral repeats the proportional part.
-        lookahead_s: how far ahead the temperature is predicted.
+        gain_per_k: change of the scale per kelvin.
+        approach_s: time constant of the approach.
         interval_s: time between decisions.
     """
 
     sensor: str
     set_c: float
-    gain_per_k: float = 0.08
-    integral_s: float = 40.0
-    lookahead_s: float = 8.0
+    gain_per_k: float = 0.05
+    approach_s: float = 15.0
     interval_s: float = 1.0
-    _integral: float = field(default=0.0, init=False)
+    _scale: float = field(default=1.0, init=False)
     _before: tuple[float, float] | None = field(default=None, init=False)
 
     @staticmethod
@@ -157,13 +156,10 @@ class TemperatureControl:
                 expected=", ".join(readings_c) or "a sensor",
             )
         now = readings_c[self.sensor]
-        slope = 0.0
         if self._before is not None and time_s > self._before[0]:
-            slope = (now - self._before[1]) / (time_s - self._before[0])
+            elapsed = time_s - self._before[0]
+            slope = (now - self._before[1]) / elapsed
+            wanted = (self.set_c - now) / self.approach_s
+            self._scale = min(max(self._scale + self.gain_per_k * (wanted - slope) * elapsed, 0.0), 1.0)
         self._before = (time_s, now)
-        error = self.set_c - (now + self.lookahead_s * slope)
-        wanted = self.gain_per_k * error + self._integral
-        scale = min(max(wanted, 0.0), 1.0)
-        if scale == wanted:
-            self._integral += self.gain_per_k * error * dt_s / self.integral_s
-        return scale
+        return self._scale

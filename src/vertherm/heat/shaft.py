@@ -45,6 +45,7 @@ class ShaftFin:
         axial_w_m_k: sum of conductivity times cross-section of its metals, W m/K.
         film_w_mk: conductance to the coolant per metre of length, W/mK (coefficient times wetted perimeter); 0: none.
         coolant_c: mean temperature of the coolant; needed where it is cooled.
+        cooled_from_mm: distance from the tip at which the coolant turns round; None: it cools the whole fin.
         ambient_w_mk: conductance per metre to the room, for the part in air.
         ambient_c: temperature of the room.
         contact_w_mk: conductance of the wall between metal and tissue (catheter) per metre; None: perfect contact.
@@ -59,6 +60,7 @@ class ShaftFin:
     axial_w_m_k: float
     film_w_mk: float = 0.0
     coolant_c: float | None = None
+    cooled_from_mm: float | None = None
     ambient_w_mk: float = 0.0
     ambient_c: float = 22.0
     contact_w_mk: float | None = None
@@ -82,6 +84,11 @@ class ShaftFin:
         count = max(2, round((self.to_mm - self.from_mm) / self.node_mm))
         return self.from_mm + (np.arange(count) + 0.5) * (self.to_mm - self.from_mm) / count
 
+    def film(self) -> Array:
+        """Conductance to the coolant at every node, W/mK."""
+        start = self.from_mm if self.cooled_from_mm is None else self.cooled_from_mm
+        return np.where(self.nodes_mm >= start, self.film_w_mk, 0.0)
+
     def resolvent(self, g: Array, air: Array, step_m: float) -> tuple[Array, Array]:
         """R and the constant part of the loads: T_s = R (constant + q + g T_tissue); W/mK and W/m, ends insulated."""
         n = g.size
@@ -90,9 +97,10 @@ class ShaftFin:
         axial = self.axial_w_m_k / step_m**2
         room = self.ambient_w_mk * air
         # The tiny last term keeps a fin that touches nothing at all regular.
-        diagonal = axial * neighbours + self.film_w_mk + room + g + 1e-9
+        film = self.film()
+        diagonal = axial * neighbours + film + room + g + 1e-9
         matrix = np.diag(diagonal) - axial * (np.eye(n, k=1) + np.eye(n, k=-1))
-        coolant = self.film_w_mk * (self.coolant_c or 0.0)
+        coolant = film * (self.coolant_c or 0.0)
         return np.asarray(np.linalg.inv(matrix), dtype=np.float64), coolant + room * self.ambient_c
 
     def bind(self, grid: Grid, problem: BioheatProblem, air: NDArray[np.bool_] | None = None) -> BoundShaft:
@@ -235,7 +243,7 @@ class BoundShaft:
     def removed_w_per_m(self, tissue_c: Array, source_w_per_m: Array | float = 0.0) -> Array:
         """Heat that coolant and room take from the shaft at the nodes."""
         shaft = self.temperature_c(tissue_c, source_w_per_m)
-        coolant = self.fin.film_w_mk * (shaft - (self.fin.coolant_c or 0.0))
+        coolant = self.fin.film() * (shaft - (self.fin.coolant_c or 0.0))
         return coolant + self.fin.ambient_w_mk * self.air * (shaft - self.fin.ambient_c)
 
     def constant(self, source_w_per_m: Array | float, reference_c: float = 0.0) -> Array:

@@ -94,10 +94,10 @@ def detect_metal(ct: Volume) -> Metal | None:
     """Clusters of voxels above the metal threshold with the brighter voxels around them; None where there are none."""
     from scipy import ndimage
 
-    core = np.asarray(ct.data) > rule("hu metal")
+    core = np.asarray(ct.data) > rule("metal threshold")
     if not core.any():
         return None
-    edge = np.asarray(ct.data) > rule("hu metal edge")
+    edge = np.asarray(ct.data) > rule("metal edge")
     labels, _ = ndimage.label(edge, structure=np.ones((3, 3, 3)))
     kept = np.unique(labels[core])
     found: list[tuple[float, FloatArray, float, int]] = []

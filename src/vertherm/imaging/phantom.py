@@ -77,7 +77,7 @@ def _lesion(
         return ball
     end = (0.4 * offset[0], -p.body_half[1] - 1.0, offset[2])
     way = min(radius - 1.0, 5.0)
-    tunnel = Common((Tube((offset, end), (way, way)), Grown(body, 2.0)))
+    tunnel = Common((Tube((offset, end), (way, way)), Grown(body, 3.0)))
     sac = Grown(Ellipsoid((0.0, p.canal_y + 0.5, 0.0), (*p.sac_half, 1e4)), 0.2)
     return Difference(Union((ball, tunnel)), sac)
 

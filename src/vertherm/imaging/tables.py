@@ -35,6 +35,8 @@ def rules() -> dict[str, Rule]:
     table = {}
     for row in rows("rules.csv") + rows("hu.csv"):
         numbers = (float(row["value"]), row["unit"], float(row["low"]), float(row["high"]))
+        if row["name"] in table:
+            raise MissingValueError("A rule constant is given twice.", where="imaging/data", got=row["name"])
         table[row["name"]] = Rule(row["name"], *numbers, row["certainty"], row["source"])
     return table
 

@@ -39,7 +39,13 @@ class PhantomParameters:
     lamina: float = 6.0
     spinous_length: float = 34.0
     transverse_tip: Point = (42.0, -36.0, 4.0)
-    root_path: tuple[Point, ...] = ((7.5, -25.5, 6.0), (11.0, -25.0, -4.0), (19.0, -23.0, -9.0), (30.0, -17.0, -17.0))
+    root_path: tuple[Point, ...] = (
+        (6.0, -25.5, 6.0),
+        (8.3, -25.2, -2.0),
+        (11.0, -25.0, -6.0),
+        (19.0, -23.0, -10.0),
+        (30.0, -17.0, -17.0),
+    )
     root_end: Point = (38.0, -13.0, -34.0)
     root_radius: float = 2.0
     ganglion_radius: float = 3.0
@@ -77,7 +83,13 @@ class PhantomParameters:
             lamina=5.0,
             spinous_length=28.0,
             transverse_tip=(30.0, -38.0, 5.0),
-            root_path=((6.0, -21.5, 4.0), (8.5, -21.5, -3.5), (13.5, -21.0, -7.5), (22.0, -21.0, -9.0)),
+            root_path=(
+                (4.5, -21.5, 4.0),
+                (6.3, -21.5, -1.5),
+                (8.5, -21.5, -5.0),
+                (13.5, -21.0, -8.0),
+                (22.0, -21.0, -9.0),
+            ),
             root_end=(40.0, -34.0, -12.0),
             root_radius=1.5,
             ganglion_radius=2.2,
@@ -180,7 +192,9 @@ def vertebra(p: PhantomParameters, z: float) -> tuple[Shape, Shape]:
     back = cy - p.canal_half[1]
     ring = Column((0.0, cy, z - 2), p.canal_half[0] + p.lamina, p.canal_half[1] + p.lamina, bz - 3.5)
     behind = Slab((0.0, cy - 3 - 30, z), (60.0, 30.0, 3 * bz))
-    parts: list[Shape] = [Common((ring, behind))]
+    # At the pedicles bone closes tightly around the canal; below them it opens into the foramina.
+    tight = Column((0.0, cy, z + 0.37 * bz), p.canal_half[0] + 4, p.canal_half[1] + 4, p.pedicle_half[1])
+    parts: list[Shape] = [Common((ring, behind)), tight]
     spinous_y = back - 0.5 * p.spinous_length - p.lamina + 2
     parts.append(Slab((0.0, spinous_y, z - 6.0), (3.5, 0.5 * p.spinous_length, 0.55 * bz)))
     pillar = (px + 0.5, cy - 0.45 * p.canal_half[1])
@@ -208,7 +222,7 @@ def root(p: PhantomParameters, z: float, side: float) -> Shape:
     """One nerve root from the lateral recess through the foramen, with its ganglion, to ``root_end``."""
     points = tuple((side * x, y, z + dz) for x, y, dz in (*p.root_path, p.root_end))
     radii = [p.root_radius] * len(points)
-    radii[2] = p.ganglion_radius
+    radii[3] = p.ganglion_radius
     return Tube(points, tuple(radii))
 
 

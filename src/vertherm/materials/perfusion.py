@@ -52,7 +52,7 @@ def perfusion_model(rise_factor: float | None = None) -> PerfusionModel:
 def conductivity_factor(temperature_c: ArrayLike) -> Array:
     """Factor on the 37 degC thermal conductivity: 1 + 0.0066 (T - 37), held above 100 degC and below 37 degC.
 
-    From k = 0.5 + 0.0033 dT W/mK of soft tissue (MITA model, facts 3.3); its use for bone is an assumption.
+    From k = 0.5 + 0.0033 dT W/mK of soft tissue (MITA model); its use for bone is an assumption.
     """
     body = constants("body_temperature").value
     t = np.clip(np.asarray(temperature_c, dtype=np.float64), body, constants("conductivity_cap").value)

@@ -88,7 +88,7 @@ def used_unverified(
     names = [*constant_names, *(HU_ANCHORS if by_hu else ()), *(("drying_floor",) if drying_id == "water" else ())]
     rows.extend(_row(name.replace("_", " "), constants(name)) for name in names if not constants(name).verified)
     if drying_id == "sigmoid":
-        source = "Ji and Brace 2011 measured liver at 2.45 GHz; no bone or tumour data found (facts 3.3)"
+        source = "Ji and Brace 2011 measured liver at 2.45 GHz; no bone or tumour data found"
         rows.append(
             UnverifiedValue("drying curve in tissues other than liver", "sigmoid", "", "not stated", source, "guess")
         )

@@ -13,6 +13,7 @@ from vertherm.applicator.antenna import Antenna
 from vertherm.core.provenance import provenance
 from vertherm.geometry.volume import Volume
 from vertherm.heat.coupling import CONSTANTS_USED, Setup, models_used
+from vertherm.materials.constants import constants
 from vertherm.materials.drying import DRYING_IDS
 from vertherm.materials.unverified import UnverifiedValue, used_unverified
 from vertherm.planning.assessment import (
@@ -284,9 +285,12 @@ def _antenna_assumptions(antenna: Antenna) -> Iterable[Assumption]:
 
 
 def _protocol_assumption(name: str, value: str, source: str) -> Assumption:
-    verified = "[S]" in source or "[D]" in source
-    certainty = "S/D" if verified else "default of ours"
-    return Assumption(name=name, value=value, range="", source=source, certainty=certainty, verified=verified)
+    marks = [mark for mark in ("guess", "R", "D", "S") if f"[{mark}]" in source]
+    # Without a mark it is a default of ours: a proposal, however well argued. The weakest mark counts.
+    certainty = marks[0] if marks else "guess"
+    return Assumption(
+        name=name, value=value, range="", source=source, certainty=certainty, verified=certainty in ("S", "D")
+    )
 
 
 def _outside_note(setup: Setup, outcomes: Sequence[MemberOutcome]) -> Iterable[str]:
@@ -358,9 +362,10 @@ def _curves(
 
 
 def _curve(name: str, kind: str, counted: Sequence[MemberOutcome], warn_c: float | None, stop_c: float | None) -> Curve:
-    # Members end at different times; beyond its own end a member keeps its last value, which by then only falls.
-    time = max((o.time_s for o in counted), key=lambda t: float(t[-1]))
-    lines = [np.interp(time, o.time_s, o.curves[name]) for o in counted if name in o.curves]
-    if not lines:
-        lines = [np.full(time.shape, 37.0)]
+    # Members end at different times, each when all has peaked and cooled: shown is the time that all of them cover.
+    followed = [o for o in counted if name in o.curves]
+    end = min((float(o.time_s[-1]) for o in followed), default=1.0)
+    time = np.linspace(0.0, end, 600)
+    body = constants("body_temperature").value
+    lines = [np.interp(time, o.time_s, o.curves[name]) for o in followed] or [np.full(time.shape, body)]
     return Curve(name, kind, time, lines[0], np.min(lines, axis=0), np.max(lines, axis=0), warn_c, stop_c)

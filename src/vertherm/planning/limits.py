@@ -173,7 +173,7 @@ def _words(
         return f"The prediction is incomplete ({unfinished[0].status}): not assessed."
     if limit is None:
         return "The protocol sets no limit for this structure."
-    dose = f"{dose_min:.1f}" if dose_min < 1000 else f"{dose_min:.2g}"
+    dose = f"{dose_min:.1f}" if dose_min <= 10_000 else "over 10 000"
     reached = f"In the worst member up to {peak_c:.1f} °C and CEM43 {dose} min"
     if status == "stop":
         return f"{reached}: reaches the stop limit ({limit.words('stop')})."

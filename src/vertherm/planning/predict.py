@@ -65,7 +65,7 @@ def predict(
     timings["tissue_map"] = time.perf_counter() - start
     progress("tissue map", 1.0)
     start = time.perf_counter()
-    chosen = tuple(run_members or members(protocol.local_sar.factor))
+    chosen = tuple(run_members or members(protocol.local_sar.factor, treatment.power_kind))
     outcomes = _run_all(setup, chosen, protocol, lesions, workers, progress)
     timings["members"] = time.perf_counter() - start
     assessment = assess(case, treatment, protocol, numerics, setup, outcomes, notes, pierced, distances, timings)

@@ -145,9 +145,7 @@ def stefan_cases() -> list[Case]:
     """The boiling front after 300 s."""
     front, _ = stefan_front_m(300.0, 0.25e-3, 120)
     name = "Stefan problem (enthalpy form, cells of 0.25 mm, 300 s)"
-    return [
-        Case(name, "front", neumann_front_m(300.0) * 1e3, "Neumann's two-phase solution", front * 1e3, 0.04, "mm")
-    ]
+    return [Case(name, "front", neumann_front_m(300.0) * 1e3, "Neumann's two-phase solution", front * 1e3, 0.04, "mm")]
 
 
 def dose_cases() -> list[Case]:

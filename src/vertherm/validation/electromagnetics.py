@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vertherm.applicator.antenna import LIGHT_M_S, antenna_names, load_antenna
+from vertherm.applicator.antenna import LIGHT_M_S, MU_0, antenna_names, load_antenna
 from vertherm.applicator.axisymmetric import AxisymmetricModel, AxisymmetricSolution
 from vertherm.applicator.medium import Homogeneous, Layered
 from vertherm.applicator.tm import ETA_0, CoaxPort, TMField, TMSystem
@@ -228,7 +228,7 @@ def _dipole(r: Any, z: Any, wave: Any) -> tuple[Any, Any]:
     spread = np.exp(-1j * wave * distance) / (4 * np.pi)
     h = (1j * wave / distance + 1 / distance**2) * sine * spread
     # eta of the medium = omega mu0 / k
-    eta = 2 * np.pi * FREQUENCY_HZ * 4e-7 * np.pi / wave
+    eta = 2 * np.pi * FREQUENCY_HZ * MU_0 / wave
     radial = eta * 2 * cosine * spread * (1 / distance**2 + 1 / (1j * wave * distance**3))
     polar = eta * sine * spread * (1j * wave / distance + 1 / distance**2 + 1 / (1j * wave * distance**3))
     return h, np.abs(radial) ** 2 + np.abs(polar) ** 2
