@@ -96,6 +96,17 @@ def test_the_skin_is_the_layer_at_the_back() -> None:
     assert truth().ct.data[mask].mean() < 60
 
 
+def test_a_table_that_touches_the_back_is_no_skin() -> None:
+    """A plate of 3 mm under the back: a strip at the contact may stay (5 mm), but not the plate as a whole."""
+    x, y, _ = np.moveaxis(truth().ct.grid.centres(), -1, 0)
+    plate = (y > -100.5) & (y < -97.0) & (np.abs(x) < 70) & (truth().tissue.data == TISSUE_OF["air"])
+    data = np.where(plate, 100.0, truth().ct.data).astype(np.float32)
+    anatomy = build_anatomy(truth().ct.with_data(data), [(vertebra_labels(truth()), "vertherm")])
+    skin = anatomy.structure("skin")
+    assert distances(skin.mask, truth().structure("skin").mask).max() <= 5.0
+    assert (distances(truth().structure("skin").mask, skin.mask) <= 5.0).all()
+
+
 def test_skin_outside_the_image_is_said_not_invented() -> None:
     inner = Grid.isotropic(np.array([-45.0, -60, -40]), np.array([45.0, 40, 40]), 2.0)
     crop = torso_phantom("L3", grid=inner, kind=None)
@@ -258,7 +269,7 @@ def test_a_synthetic_lesion_is_deterministic_and_local() -> None:
     [("lytic", (40, 60), (10, 40)), ("blastic", (550, 680), (60, 200)), ("mixed", (200, 500), (150, 330))],
 )
 def test_lesion_hu_match_the_rule(kind: str, mean: tuple[float, float], spread: tuple[float, float]) -> None:
-    """Inside HU: lytic about 45 with sd 18 plus the blurred rim; blastic about 650; mixed between with a wide spread."""
+    """Inside HU: lytic about 45, sd 18 plus the blurred rim; blastic about 650; mixed between, with a wide spread."""
     ct, mask = lesion(kind, radius_mm=9.0)
     inside = ndimage.binary_erosion(on_grid(mask, ct.grid))
     assert mean[0] < ct.data[inside].mean() < mean[1]
@@ -268,8 +279,8 @@ def test_lesion_hu_match_the_rule(kind: str, mean: tuple[float, float], spread: 
 def test_the_intact_wall_stays_and_a_breach_opens_it() -> None:
     body = on_grid((built().bodies or {})[Level.L3], built().ct.grid)
     canal = built().structure("canal").on(built().ct.grid)
-    _, intact = lesion(offset_mm=(0, -4.0, 0))
-    _, open_ = lesion(offset_mm=(0, -4.0, 0), posterior_wall_breach=True)
+    _, intact = lesion(offset_mm=(0, -8.0, 0))
+    _, open_ = lesion(offset_mm=(0, -8.0, 0), posterior_wall_breach=True)
     shell = body & ~ndimage.binary_erosion(body)
     assert not (on_grid(intact, built().ct.grid) & (canal | shell)).any()
     assert (on_grid(open_, built().ct.grid) & shell).any()
@@ -315,8 +326,11 @@ def test_a_lesion_in_the_canal_never_replaces_cord_or_roots() -> None:
     grid = phantom.ct.grid
     ball = np.linalg.norm(grid.centres() - [0, -22.0, 40.0], axis=-1) < 9
     anatomy = add_lesion(phantom, "epidural", Volume(ball, grid), "lytic")
-    cord = phantom.structure("spinal cord").on(grid)
-    assert (anatomy.tissue.data[cord] == phantom.tissue.data[cord]).all()
+    for name in ("spinal cord", "dural sac"):  # the sac's CSF too, where a label says that it is there
+        inside = phantom.structure(name).on(grid)
+        assert (inside & ball).any()
+        assert (anatomy.tissue.data[inside] == phantom.tissue.data[inside]).all()
+    assert (anatomy.tissue.data != phantom.tissue.data).any()
     assert any("overlaps the canal" in note for note in anatomy.notes)
 
 

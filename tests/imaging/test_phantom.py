@@ -70,8 +70,8 @@ def test_everything_a_plan_needs_is_there(lumbar: Anatomy) -> None:
     assert {"kidney right", "colon", "small bowel", "cortex L3"} <= names
     assert set(lumbar.vertebrae) == set(lumbar.bodies or {}) == {Level.L2, Level.L3, Level.L4}
     assert set(tissues(lumbar)) >= {
-        "air", "fat", "muscle", "skin", "cortical_bone", "cancellous_bone", "disc", "csf", "spinal_cord", "nerve", "dura",
-        "blood", "kidney", "bowel", "lytic_tumour",
+        "air", "fat", "muscle", "skin", "cortical_bone", "cancellous_bone", "disc", "csf", "spinal_cord", "nerve",
+        "dura", "blood", "kidney", "bowel", "lytic_tumour",
     }  # fmt: skip
     assert lumbar.synthetic
     assert any("SYNTHETIC lesion" in note for note in lumbar.notes)
@@ -105,7 +105,7 @@ def test_a_control_ablation_fits_25_mm_from_canal_and_roots(lumbar: Anatomy) -> 
 
 
 def test_cord_lies_in_csf_in_dura_in_fat() -> None:
-    """Along y through the canal of L2 at z = +45 mm: fat, dura, csf, cord, csf, dura, fat (by formula, 0.05 mm steps)."""
+    """Along y through the canal of L2 at z = +45 mm, by formula: fat, dura, csf, cord, csf, dura, fat."""
     model = torso_model("L3", kind=None)
     y = np.arange(-40, -17, 0.05)
     codes = model.tissue_at(np.stack([np.zeros_like(y), y, np.full_like(y, 45.0)], -1))

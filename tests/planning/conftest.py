@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from vertherm.planning.phantom import constant_power, phantom_case
 from vertherm.planning.predict import CaseResult, predict
 from vertherm.planning.protocol import default_protocol
 
+_phantom = cache(phantom_case)
 COARSE = Numerics(spacing_mm=2.0, resolve_every_s=60.0)
 TIP_MM, ENTRY_MM = (5.0, 8.0, 0.0), (25.0, -60.0, 0.0)
 
@@ -32,7 +34,7 @@ def one_member() -> Callable[..., CaseResult]:
         treatment: dict[str, Any] | None = None,
         **phantom: Any,
     ) -> CaseResult:
-        case = phantom_case(**{"spacing_mm": 1.5, **phantom})
+        case = _phantom(**{"spacing_mm": 1.5, **phantom})
         given = constant_power(power_w, time_s, tip_mm=tip_mm, entry_mm=entry_mm, **(treatment or {}))
         return predict(case, given, default_protocol(), numerics, workers=1, run_members=(member,))
 

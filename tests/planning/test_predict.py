@@ -81,7 +81,7 @@ def test_mirrored_patient_swaps_left_and_right(one_member: Run) -> None:
 
     plain = peaks(one_member())
     mirrored = peaks(one_member(mirrored=True, tip_mm=mirror(TIP_MM), entry_mm=mirror(ENTRY_MM)))
-    assert plain["root L3 right"] > plain["root L3 left"] + 1.0, "the needle is on the right"
+    assert plain["root L3 right"] > plain["root L3 left"] + 0.5, "the needle is on the right"
     for name in ("root L3 left", "root L3 right", "root L2 left", "root L2 right"):
         swapped = name.replace("left", "?").replace("right", "left").replace("?", "right")
         assert mirrored[swapped] == pytest.approx(plain[name], abs=0.3), name

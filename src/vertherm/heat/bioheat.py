@@ -178,13 +178,12 @@ class BioheatSolver(BioheatState):
         if self._perfusion_varies:
             self._sweep(
                 kernels_cells.perfusion_kernel, self._Y, self._rate, self._p, f.p0, self._omega, self._model,
-                *self._curve, f4(dt), t.low, t.per_unit, t.rate, t.integral, self._stop.rate[0],
-                self._stop.integral[0], self._stop.per_unit, self.problem.arterial_c, self._row_max, self._row_rate,
-                self._active, self._wake, self._dose_from, self._dead,
+                *self._curve, f4(dt), t.values, self._offset, t.per_unit, self._stop.values, self._stop.per_unit,
+                self._row_max, self._row_rate, self._active, self._wake, self._dose_from, self._dead,
             )  # fmt: skip
         D = self._stages(dt, stages)
         self._row_before, self._row_max = self._row_max, self._row_before
-        self._sweep(kernels.add_kernel, self._Y, D, self._row_max)
+        self._sweep(kernels.add_kernel, self._Y, D, self._peak, self._row_max, self._tl)
         if self._hot:
             kernels_cells.hot_state(self._Y, self._G, *self._curve, self._box)
         self._doses(D, dt)
@@ -299,8 +298,7 @@ class BioheatSolver(BioheatState):
         f, t = self.fields, self._table
         self._sweep(
             kernels_cells.dose_kernel, self._Y, D, self._peak, self._cem, self._omega, self._model, *self._curve,
-            f4(dt), t.low, t.per_unit, t.rate, t.integral, self.problem.arterial_c, self._row_max, self._row_before,
-            self._dose_from,
+            f4(dt), t.values, self._offset, t.per_unit, self._row_max, self._row_before, self._dose_from,
         )  # fmt: skip
         self._sweep(kernels.perfusion_heat_kernel, self._Y, D, self._p, f.capacity, self._row_sum)
         self._perfused = float(self._row_sum.sum(dtype=np.float64))

@@ -9,6 +9,7 @@ Re-solving every 20-30 s changes the zone by less than 1 mm (numerics part A, se
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from vertherm.applicator.power import PowerChain
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import FloatArray
 from vertherm.heat.bioheat import BioheatSolver
-from vertherm.heat.member import Member
+from vertherm.heat.member import Cooling, Member
 from vertherm.heat.needle import fin_of, shaft_source_w_m
 from vertherm.heat.problem import BioheatProblem
 from vertherm.heat.result import SETTLED, TIME_LIMIT, ThermalResult
@@ -99,10 +100,11 @@ def models_used() -> dict[str, str]:
     }
 
 
-def bioheat_problem(setup: Setup, member: Member) -> BioheatProblem:
+@lru_cache(maxsize=2)
+def bioheat_problem(setup: Setup, cooling: Cooling) -> BioheatProblem:
     """The tissue as the heat solver sees it, with the member's choice of cooling."""
     tissue, palette = setup.tissue, setup.tissue.palette
-    full = member.cooling == "full"
+    full = cooling == "full"
     latent = [p.density * p.water_fraction * constants("latent_heat_water").value for p in palette]
     air = tissue.air_cells()
     held = air.copy()
@@ -129,36 +131,34 @@ def bioheat_problem(setup: Setup, member: Member) -> BioheatProblem:
     )
 
 
+@lru_cache(maxsize=1)
+def _emitter(setup: Setup) -> tuple[AxisymmetricModel, Deposition, NDArray[np.float32], NDArray[np.float32]]:
+    """Antenna model, deposition and the tissue's permittivity and conductivity at 37 degC: the same for all members."""
+    reach = setup.reach_mm
+    below, above = reach, reach + ABOVE_MM
+    model = AxisymmetricModel(setup.antenna, setup.frequency_hz, radius_mm=reach, below_mm=below, above_mm=above)
+    deposition = Deposition(
+        setup.tissue.grid,
+        setup.trajectory,
+        setup.antenna.shaft_radius_mm,
+        reach_mm=reach,
+        axial_mm=(-below, above),
+        outline_mm=setup.antenna.outer_radius_mm,
+    )
+    values = np.array([p.permittivity(setup.frequency_hz) for p in setup.tissue.palette])
+    return model, deposition, setup.tissue.cell_mean(values[:, 0]), setup.tissue.cell_mean(values[:, 1])
+
+
 @dataclass(eq=False)
 class _Field:
     """The antenna in this patient: dielectric state in, power density out."""
 
     setup: Setup
     member: Member
-    model: AxisymmetricModel = field(init=False)
-    deposition: Deposition = field(init=False)
-    eps: NDArray[np.float32] = field(init=False)
-    sigma: NDArray[np.float32] = field(init=False)
     first: bool = True
 
     def __post_init__(self) -> None:
-        setup = self.setup
-        reach = setup.reach_mm
-        below, above = reach, reach + ABOVE_MM
-        self.model = AxisymmetricModel(
-            setup.antenna, setup.frequency_hz, radius_mm=reach, below_mm=below, above_mm=above
-        )
-        self.deposition = Deposition(
-            setup.tissue.grid,
-            setup.trajectory,
-            setup.antenna.shaft_radius_mm,
-            reach_mm=reach,
-            axial_mm=(-below, above),
-            outline_mm=setup.antenna.outer_radius_mm,
-        )
-        values = np.array([p.permittivity(setup.frequency_hz) for p in setup.tissue.palette])
-        self.eps = setup.tissue.cell_mean(values[:, 0])
-        self.sigma = setup.tissue.cell_mean(values[:, 1])
+        self.model, self.deposition, self.eps, self.sigma = _emitter(self.setup)
 
     def solve(self, solver: BioheatSolver) -> tuple[AxisymmetricSolution, NDArray[np.float32]]:
         """Solution and power density in W/m3 per watt forward, for the tissue as it is now."""
@@ -224,7 +224,7 @@ def run_member(setup: Setup, member: Member) -> ThermalResult:
     for number, activation in enumerate(setup.schedule.activations, 1):
         if activation.sensor_mm is not None:
             sensors[f"control sensor {number}"] = grid.index(np.array(activation.sensor_mm))
-    problem = bioheat_problem(setup, member)
+    problem = bioheat_problem(setup, member.cooling)
     shaft = fin_of(setup.antenna, setup.trajectory, grid).bind(grid, problem, setup.tissue.air_cells())
     solver = BioheatSolver(shaft.into(problem), structures=setup.probes, sensors=sensors, shaft=shaft)
     emitter, log = _Field(setup, member), _PowerLog()

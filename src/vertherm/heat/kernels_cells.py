@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 
 OPTIONS = {"fastmath": True, "nogil": True, "error_model": "numpy", "cache": True}
+u8 = np.uint64
+ONE = np.uint64(1)
 SATURATION = 1e9
 """Doses stop here, so that boiling tissue keeps a finite number."""
 
@@ -29,34 +31,22 @@ def to_temperature(y, lam, rv, tl, tu):
 
 
 @njit(inline="always", **OPTIONS)
-def mean_over(rate, integral, x0, x1):
-    """Mean of a tabulated function while its variable runs evenly from node coordinate ``x0`` to ``x1``."""
-    if abs(x1 - x0) < 0.25:
-        return _value(rate, 0.5 * (x0 + x1))
-    return (_integral(rate, integral, x1) - _integral(rate, integral, x0)) / (x1 - x0)
+def node_of(x, nodes):
+    """Table interval of node coordinate ``x`` and the place in it; beyond the ends the end interval is extended."""
+    i = min(max(int(x), 0), nodes - 2)
+    return u8(i), x - i
 
 
 @njit(inline="always", **OPTIONS)
-def _value(rate, x):
-    last = rate.size - 1
-    if x <= 0.0:
-        return rate[0]
-    if x >= last:
-        return rate[last]
-    i = int(x)
-    return rate[i] + (rate[i + 1] - rate[i]) * (x - i)
-
-
-@njit(inline="always", **OPTIONS)
-def _integral(rate, integral, x):
-    last = rate.size - 1
-    if x <= 0.0:
-        return rate[0] * x
-    if x >= last:
-        return integral[last] + rate[last] * (x - last)
-    i = int(x)
-    f = x - i
-    return integral[i] + f * (rate[i] + 0.5 * f * (rate[i + 1] - rate[i]))
+def mean_over(tables, m, i0, f0, i1, f1, change):
+    """Mean of function ``m`` while its variable runs evenly from interval i0, place f0 to i1, f1 (``change`` apart)."""
+    if abs(change) < 0.25:
+        # So close together the integrals' difference says less than the value between them.
+        f = f0 + 0.5 * change
+        return tables[m, i0, 1] + f * (tables[m, i0 + ONE, 1] - tables[m, i0, 1])
+    before = f0 * (tables[m, i0, 1] + 0.5 * f0 * (tables[m, i0 + ONE, 1] - tables[m, i0, 1])) + tables[m, i0, 0]
+    after = f1 * (tables[m, i1, 1] + 0.5 * f1 * (tables[m, i1 + ONE, 1] - tables[m, i1, 1])) + tables[m, i1, 0]
+    return (after - before) / change
 
 
 @njit(**OPTIONS)
@@ -146,36 +136,39 @@ def hot_finish(Y, G, p, capacity, latent_max, lam, tl, tu, box):
 
 @njit(**OPTIONS)
 def perfusion_kernel(
-    Y, rate, p, p0, omega, model, lam, rv, tl, tu, dt, low_c, per_k, rates, integrals, stop, stop_int, stop_per,
-    arterial_c, row_max, row_rate, active, wake, dose_from,
-    dead, lo, hi,
+    Y, rate, p, p0, omega, model, lam, rv, tl, tu, dt, tables, offset, per_k, stop, stop_per, row_max, row_rate, active,
+    wake, dose_from, dead, lo, hi,
 ):  # fmt: skip
     """Mean perfusion of the coming step, p = p0 * rise(T) * survival(omega), and the rate corrected for it.
 
     T runs from now to its linear prediction and omega with it; the means over the step make the whole scheme second
     order and switch the flow off within the step. Rows that never passed ``wake`` are left alone, cells beyond an omega
-    of ``dead`` have no flow for good.
+    of ``dead`` have no flow for good. ``offset`` is the temperature of the tables' first node.
     """
-    ny, nz = Y.shape[1] - 2, Y.shape[2] - 2
+    nodes, stops = tables.shape[1], stop.shape[1]
     for i in range(lo, hi):
-        for j in range(1, ny + 1):
+        for j in range(1, Y.shape[1] - 1):
             if not active[i, j]:
                 if row_max[i, j] + dt * row_rate[i, j] < wake:
                     continue
                 active[i, j] = True
-            for k in range(1, nz + 1):
+            for k in range(1, Y.shape[2] - 1):
                 y, o0 = Y[i, j, k], omega[i, j, k]
                 if p0[i, j, k] == 0.0 or (o0 >= dead and p[i, j, k] == 0.0):
                     continue
                 la, r = lam[i, j, k], rv[i, j, k]
                 t0 = to_temperature(y, la, r, tl, tu)
                 t1 = to_temperature(y + dt * rate[i, j, k], la, r, tl, tu)
-                x0, x1 = (t0 + arterial_c - low_c) * per_k, (t1 + arterial_c - low_c) * per_k
-                factor = mean_over(rates[0], integrals[0], x0, x1)
+                x0, x1 = (t0 - offset) * per_k, (t1 - offset) * per_k
+                i0, f0 = node_of(x0, nodes)
+                i1, f1 = node_of(x1, nodes)
+                factor = mean_over(tables, u8(0), i0, f0, i1, f1, x1 - x0)
                 if o0 > 0.0 or max(t0, t1) > dose_from:
-                    m = 2 + model[i, j, k]
-                    o1 = o0 + dt * mean_over(rates[m], integrals[m], x0, x1)
-                    factor *= mean_over(stop, stop_int, o0 * stop_per, o1 * stop_per)
+                    m = u8(2) + u8(model[i, j, k])
+                    o1 = o0 + dt * mean_over(tables, m, i0, f0, i1, f1, x1 - x0)
+                    i0, f0 = node_of(o0 * stop_per, stops)
+                    i1, f1 = node_of(o1 * stop_per, stops)
+                    factor *= mean_over(stop, u8(0), i0, f0, i1, f1, (o1 - o0) * stop_per)
                 fresh = p0[i, j, k] * factor
                 rate[i, j, k] -= (fresh - p[i, j, k]) * t0
                 p[i, j, k] = fresh
@@ -183,34 +176,33 @@ def perfusion_kernel(
 
 @njit(**OPTIONS)
 def dose_kernel(
-    Y, D, peak, cem, omega, model, lam, rv, tl, tu, dt, low_c, per_k, rates, integrals, arterial_c, row_max, row_before,
-    dose_from, lo, hi,
+    Y, D, peak, cem, omega, model, lam, rv, tl, tu, dt, tables, offset, per_k, row_max, row_before, dose_from, lo, hi,
 ):  # fmt: skip
-    """Peak temperature everywhere; CEM43 (minutes) and omega of warm rows; after a step from Y - D to Y."""
-    ny, nz = Y.shape[1] - 2, Y.shape[2] - 2
+    """CEM43 (minutes) and omega of warm rows after a step from Y - D to Y; peak temperature of rows that boil."""
+    nodes = tables.shape[1]
     for i in range(lo, hi):
-        for j in range(1, ny + 1):
-            if row_max[i, j] <= tl:
-                y, largest = Y[i, j, 1:-1], peak[i, j, 1:-1]
-                for k in range(nz):
-                    largest[k] = max(largest[k], y[k])
-            else:
-                for k in range(1, nz + 1):
+        for j in range(1, Y.shape[1] - 1):
+            if row_max[i, j] > tl:
+                for k in range(1, Y.shape[2] - 1):
                     t1 = to_temperature(Y[i, j, k], lam[i, j, k], rv[i, j, k], tl, tu)
                     peak[i, j, k] = max(peak[i, j, k], t1)
             if max(row_max[i, j], row_before[i, j]) < dose_from:
                 continue
-            for k in range(1, nz + 1):
+            for k in range(1, Y.shape[2] - 1):
                 y1 = Y[i, j, k]
                 y0 = y1 - D[i, j, k]
                 if max(y0, y1) < dose_from:
                     continue
                 la, r = lam[i, j, k], rv[i, j, k]
-                x0 = (to_temperature(y0, la, r, tl, tu) + arterial_c - low_c) * per_k
-                x1 = (to_temperature(y1, la, r, tl, tu) + arterial_c - low_c) * per_k
-                m = 2 + model[i, j, k]
-                cem[i, j, k] = min(cem[i, j, k] + dt * mean_over(rates[1], integrals[1], x0, x1), SATURATION)
-                omega[i, j, k] = min(omega[i, j, k] + dt * mean_over(rates[m], integrals[m], x0, x1), SATURATION)
+                x0 = (to_temperature(y0, la, r, tl, tu) - offset) * per_k
+                x1 = (to_temperature(y1, la, r, tl, tu) - offset) * per_k
+                i0, f0 = node_of(x0, nodes)
+                i1, f1 = node_of(x1, nodes)
+                m = u8(2) + u8(model[i, j, k])
+                minutes = dt * mean_over(tables, u8(1), i0, f0, i1, f1, x1 - x0)
+                damage = dt * mean_over(tables, m, i0, f0, i1, f1, x1 - x0)
+                cem[i, j, k] = min(cem[i, j, k] + minutes, SATURATION)
+                omega[i, j, k] = min(omega[i, j, k] + damage, SATURATION)
 
 
 @njit(**OPTIONS)

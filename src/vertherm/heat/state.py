@@ -71,6 +71,7 @@ class BioheatState:
         """Tables of the functions of temperature and omega, and the temperatures at which they wake up."""
         self._table = RateTable.of_temperature(temperature_functions(self.problem))
         self._stop = RateTable.of([self.problem.response.survival], 0.0, 8.0, 256)
+        self._offset = self._table.low - self.problem.arterial_c
         rise = self._table.rate[0]
         changing = np.flatnonzero(np.abs(rise - rise[0]) > 1e-6)
         start = self._table.low + (int(changing[0]) - 1 if changing.size else rise.size) / self._table.per_unit

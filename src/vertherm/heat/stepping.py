@@ -14,7 +14,7 @@ class Control(Protocol):
     def interval_s(self) -> float:
         """Longest time between two decisions."""
 
-    def __call__(self, time_s: float, dt_s: float, readings_c: Mapping[str, float]) -> float:
+    def __call__(self, time_s: float, dt_s: float, readings_c: Mapping[str, float], /) -> float:
         """Factor on the source for the step that begins at ``time_s`` and lasts at most ``dt_s``."""
 
 

@@ -3,7 +3,7 @@
 Damage and perfusion need the mean of a steep function (a factor 2 a degree) of temperature over a step in which the
 temperature moves by several degrees. With the table of the function r and of its integral G, the mean for a
 temperature that runs evenly from T0 to T1 is (G(T1) - G(T0)) / (T1 - T0): exact, one table read per end, and the same
-code for every model. Between nodes r is linear and G its exact integral; beyond the ends r keeps its end value.
+code for every model. Between nodes r is linear and G its exact integral; beyond the ends the last interval is extended.
 """
 
 from __future__ import annotations
@@ -29,14 +29,18 @@ class RateTable:
     Args:
         low: first node.
         per_unit: nodes per unit of the variable.
-        rate: (m, n) values at the nodes.
-        integral: (m, n) their integral from the first node, in units of the node spacing.
+        values: (m, n, 2): for each function its integral from the first node, in units of the node spacing, and its
+            value at the nodes; side by side because they are read together.
     """
 
     low: float
     per_unit: float
-    rate: Array
-    integral: Array
+    values: Array
+
+    @property
+    def rate(self) -> Array:
+        """(m, n) values of the functions at the nodes."""
+        return self.values[:, :, 1]
 
     @staticmethod
     def of(functions: Sequence[Callable[[Array], Array]], low: float, high: float, per_unit: float) -> RateTable:
@@ -45,7 +49,7 @@ class RateTable:
         rate = np.stack([np.broadcast_to(np.asarray(f(nodes), dtype=np.float64), nodes.shape) for f in functions])
         integral = np.zeros_like(rate)
         integral[:, 1:] = np.cumsum(0.5 * (rate[:, 1:] + rate[:, :-1]), axis=1)
-        return RateTable(low, per_unit, np.ascontiguousarray(rate), integral)
+        return RateTable(low, per_unit, np.stack([integral, rate], axis=-1))
 
     @staticmethod
     def of_temperature(functions: Sequence[Callable[[Array], Array]]) -> RateTable:

@@ -38,6 +38,7 @@ from vertherm.planning.limits import (
     requirements,
     structure_row,
     verdict_words,
+    without_factor,
     worst,
 )
 from vertherm.planning.objects import Case, Numerics, Target, Treatment
@@ -63,7 +64,7 @@ def assess(
     """The assessment of one case: the worst member that counts decides every status."""
     rows = _structure_rows(case, treatment, protocol, outcomes, pierced, distances)
     verdict: Status = worst(row.status for row in rows)
-    physical = [o for o in outcomes if o.member.sar_factor == 1.0]
+    physical = without_factor(outcomes)
     targets = [_target_row(target, physical, protocol) for target in case.targets]
     unfinished = [f"Member «{o.member.name}» is incomplete: {o.status}." for o in outcomes if o.status != "settled"]
     level = case.targets[0].level
@@ -196,7 +197,7 @@ def _treatment_row(treatment: Treatment, outcomes: Sequence[MemberOutcome]) -> T
         activations=[asdict(activation) for activation in schedule.activations],
         treatment_time_s=schedule.switch_off_s,
         simulated_time_s=max(float(o.time_s[-1]) for o in outcomes),
-        power=[_power_row(o) for o in outcomes if o.member.cooling == "none" and o.member.sar_factor == 1.0],
+        power=[_power_row(o) for o in without_factor(outcomes) if o.member.cooling == outcomes[0].member.cooling],
     )
 
 
@@ -313,7 +314,7 @@ def make_scene(
 ) -> Scene:
     """Fields and curves of the nominal member with the envelopes over all members that count."""
     grid = setup.tissue.grid
-    physical = [o for o in outcomes if o.member.sar_factor == 1.0]
+    physical = without_factor(outcomes)
     zones = []
     for metric in protocol.metrics:
         fields = [o.fields[metric.field] for o in physical]
@@ -358,7 +359,7 @@ def _curves(
         yield _curve(name, structure.kind.value, counted, limit.warn_c if limit else None, limit.stop_c if limit else None)
     for name in outcomes[0].curves:
         if name.startswith("thermocouple "):
-            yield _curve(name, "thermocouple", [o for o in outcomes if o.member.sar_factor == 1.0], None, None)
+            yield _curve(name, "thermocouple", without_factor(outcomes), None, None)
 
 
 def _curve(name: str, kind: str, counted: Sequence[MemberOutcome], warn_c: float | None, stop_c: float | None) -> Curve:

@@ -77,9 +77,18 @@ def worst(statuses: Iterable[Status]) -> Status:
 
 
 def counted_for(structure: Structure, outcomes: Sequence[MemberOutcome], protocol: Protocol) -> list[MemberOutcome]:
-    """The members whose spread is a structure's safety band: no cooling; neural ones also with the local SAR factor."""
+    """The members whose spread is a structure's safety band: no cooling; neural ones also with the local SAR factor.
+
+    Where no member is of that kind (a study that runs a few members only), all of them count.
+    """
     neural = structure.kind.value in protocol.local_sar.kinds
-    return [o for o in outcomes if o.member.cooling == "none" and (neural or o.member.sar_factor == 1.0)]
+    found = [o for o in outcomes if o.member.cooling == "none" and (neural or o.member.sar_factor == 1.0)]
+    return found or list(outcomes)
+
+
+def without_factor(outcomes: Sequence[MemberOutcome]) -> list[MemberOutcome]:
+    """The members whose spread is the band of zones and coverage: those without the local SAR factor, or all."""
+    return [o for o in outcomes if o.member.sar_factor == 1.0] or list(outcomes)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,310 @@
+"""Our kernels beside plain C OpenMP kernels of the same formulas and a memory triad, in one run.
+
+Absolute times on shared machines drift: all contestants take turns in every round and the best round of each counts.
+Bytes a cell are counted once per array and pass (reads + writes, no write-allocate), so that the share of the memory
+limit is a lower bound.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertherm.heat import kernels, kernels_cells
+from vertherm.heat.problem import BioheatProblem, temperature_functions
+from vertherm.heat.rkl2 import coefficients
+from vertherm.heat.tables import RateTable
+
+Field = NDArray[np.float32]
+Row = dict[str, Any]
+FLAGS = ("-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC")
+STAGES, STEP_S, ARTERIAL_C = 4, 4.0, 37.0
+STAGE_BYTES = 36
+"""D1, D2, rate, kx, ky, kz, w, p read and D2 written."""
+STEP_BYTES = 32 + (STAGES - 1) * STAGE_BYTES + 20
+"""rate: 7 read, 1 written; stages; Y, D, peak read and Y, peak written. Doses of the warm rows are not counted."""
+f4 = np.float32
+
+
+def rows(quick: bool = False, threads: int | None = None) -> list[Row]:
+    """Benchmark rows: ``name``, ``value``, ``unit``, ``ratio`` (ours over the peer; above 1: ours is faster), ``note``.
+
+    Args:
+        quick: small grids and few rounds, for tests.
+        threads: threads of every contestant; None: all cores.
+    """
+    threads = threads or os.cpu_count() or 1
+    with tempfile.TemporaryDirectory(prefix="vertherm-bench-") as folder:
+        library, why = compile_c(Path(folder))
+        out: list[Row] = []
+        for n in (48, 64) if quick else (128, 256):
+            out += _grid_rows(n, threads, library, why, rounds=3 if quick else 9)
+        return out
+
+
+def compile_c(folder: Path) -> tuple[ctypes.CDLL | None, str]:
+    """The C kernels as a loaded library, or None and the reason."""
+    compiler = shutil.which(os.environ.get("CC", "gcc"))
+    if compiler is None:
+        return None, "not run: no C compiler (gcc) found"
+    source, target = folder / "c_kernel.c", folder / "c_kernel.so"
+    source.write_text(files("vertherm.bench").joinpath("c_kernel.c").read_text("utf-8"), "utf-8")
+    command = [compiler, *FLAGS, str(source), "-o", str(target), "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        first = (done.stderr.strip().splitlines() or ["no message"])[0]
+        return None, f"not run: the C compiler failed ({first})"
+    return ctypes.CDLL(str(target)), ""
+
+
+@dataclass(eq=False)
+class _Block:
+    """Fields of a heterogeneous block with a warm middle (an eighth of the rows above 39 degC)."""
+
+    n: int
+    fields: dict[str, Field] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n, rng = self.n, np.random.default_rng(1)
+        shape = (n + 2,) * 3
+        axis = (np.arange(n + 2) - (n + 1) / 2) / (0.08 * n)
+        bump = np.exp(-0.5 * axis**2).astype(np.float32)
+        warm = 18.0 * bump[:, None, None] * bump[None, :, None] * bump[None, None, :]
+        self.fields["Y"] = self._edged(warm)
+        self.fields["s"] = self._edged(0.01 * warm)
+        for name in ("kx", "ky", "kz"):
+            self.fields[name] = rng.uniform(0.3, 0.6, shape).astype(np.float32)
+        self.fields["w"] = self._edged(1.0 / (rng.uniform(2e6, 4e6, shape) * 1e-6))
+        self.fields["p"] = self._edged(rng.uniform(0, 1e-3, shape))
+        for name in ("rate", "Da", "Db", "peak", "cem", "omega", "lam"):
+            self.fields[name] = np.zeros(shape, np.float32)
+        self.fields["rv"] = np.ones(shape, np.float32)
+
+    def _edged(self, values: NDArray) -> Field:
+        out = np.zeros((self.n + 2,) * 3, np.float32)
+        out[1:-1, 1:-1, 1:-1] = values[1:-1, 1:-1, 1:-1]
+        return out
+
+    def fresh(self) -> dict[str, Field]:
+        """Same parameters, a state of its own."""
+        own = ("Y", "rate", "Da", "Db", "peak", "cem", "omega")
+        return {name: values.copy() if name in own else values for name, values in self.fields.items()}
+
+
+Plan = list[tuple[float, float, float, float]]
+
+
+def _plan() -> Plan:
+    """Factors (a, b, c, e) of the stages of one step as the solver passes them (see bioheat.BioheatSolver._stages)."""
+    first, stages = coefficients(STAGES)
+    c1 = first * STEP_S
+    plan = []
+    for n, row in enumerate(stages):
+        e = row.rate * STEP_S + (row.nu * c1 if n == 1 else 0.0) + (row.mu * c1 if n == 0 else 0.0)
+        scale = c1 if n == 0 else 1.0
+        plan.append((row.mu if n else 0.0, row.nu if n > 1 else 0.0, row.operator * STEP_S * scale, e))
+    return plan
+
+
+@dataclass(eq=False)
+class _Ours:
+    """The kernels as the solver calls them."""
+
+    n: int
+    f: dict[str, Field]
+    pool: ThreadPoolExecutor
+    slabs: list[tuple[int, int]]
+
+    def __post_init__(self) -> None:
+        cell = (np.ones((1, 1, 1), np.float32),) * 2
+        faces = tuple(np.ones(tuple(1 + (a == b) for b in range(3)), np.float32) for a in range(3))
+        self.problem = BioheatProblem(1e-3, cell[0], (faces[0], faces[1], faces[2]), cell[1])
+        self.table = RateTable.of_temperature(temperature_functions(self.problem))
+        rows_shape = (self.n + 2, self.n + 2)
+        self.row_rate, self.row_max, self.row_before = (np.zeros(rows_shape, np.float32) for _ in range(3))
+        self.row_before[...] = self.f["Y"].max(axis=2)
+        self.model = np.zeros(self.f["Y"].shape, np.uint8)
+
+    def sweep(self, kernel: Callable[..., None], *args: Any) -> None:
+        for future in [self.pool.submit(kernel, *args, lo, hi) for lo, hi in self.slabs]:
+            future.result()
+
+    def stage(self, X: Field, target: Field, factors: tuple[float, float, float, float]) -> None:
+        f = self.f
+        self.sweep(
+            kernels.stage_kernel, X, target, f["rate"], f["kx"], f["ky"], f["kz"], f["w"], f["p"], *map(f4, factors)
+        )
+
+    def step(self, plan: Plan) -> None:
+        f, t = self.f, self.table
+        self.sweep(
+            kernels.rate_kernel, f["Y"], f["rate"], f["kx"], f["ky"], f["kz"], f["w"], f["p"], f["s"], f4(1.0),
+            self.row_rate,
+        )  # fmt: skip
+        D = _march(self.stage, f, plan)
+        never = f4(1e30)
+        self.sweep(kernels.add_kernel, f["Y"], D, f["peak"], self.row_max, never)
+        self.sweep(
+            kernels_cells.dose_kernel, f["Y"], D, f["peak"], f["cem"], f["omega"], self.model, f["lam"], f["rv"], never,
+            never, f4(STEP_S), t.values, t.low - ARTERIAL_C, t.per_unit, self.row_max, self.row_before,
+            f4(t.first_nonzero(slice(1, None)) - ARTERIAL_C),
+        )  # fmt: skip
+        self.row_before, self.row_max = self.row_max, self.row_before
+
+
+@dataclass(eq=False)
+class _InC:
+    """The same step by the C library."""
+
+    n: int
+    f: dict[str, Field]
+    library: ctypes.CDLL
+
+    def __post_init__(self) -> None:
+        self.row_rate = np.zeros((self.n + 2, self.n + 2), np.float32)
+
+    def call(self, name: str, *args: Any) -> None:
+        size = (ctypes.c_int(self.n),) * 3
+        given = [a.ctypes.data_as(ctypes.c_void_p) if isinstance(a, np.ndarray) else ctypes.c_float(a) for a in args]
+        getattr(self.library, name)(*given, *size)
+
+    def stage(self, X: Field, target: Field, factors: tuple[float, float, float, float]) -> None:
+        f = self.f
+        self.call("stage", X, target, f["rate"], f["kx"], f["ky"], f["kz"], f["w"], f["p"], *factors)
+
+    def step(self, plan: Plan) -> None:
+        f = self.f
+        model = _liver()
+        self.call("rate", f["Y"], f["rate"], f["kx"], f["ky"], f["kz"], f["w"], f["p"], f["s"], self.row_rate)
+        D = _march(self.stage, f, plan)
+        self.call("doses", f["Y"], D, f["peak"], f["cem"], f["omega"], ARTERIAL_C, STEP_S, *model)
+
+
+def _liver() -> tuple[float, float, float]:
+    from vertherm.materials.damage import GAS_CONSTANT, damage_model
+
+    model = damage_model("liver_coagulation")
+    return model.ln_a, model.ea_j_mol / GAS_CONSTANT, float(model.valid_from_c or 0.0)
+
+
+def _march(stage: Callable[..., None], f: dict[str, Field], plan: Plan) -> Field:
+    X, older, newer = f["rate"], f["Da"], f["Db"]
+    for factors in plan:
+        stage(X, older, factors)
+        X, older, newer = older, newer, older
+    return newer
+
+
+def _timed(work: Callable[[], None], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        work()
+    return (time.perf_counter() - start) / repeats
+
+
+def _grid_rows(n: int, threads: int, library: ctypes.CDLL | None, why: str, rounds: int) -> list[Row]:
+    plan, block = _plan(), _Block(n)
+    edges = np.linspace(1, n + 1, threads + 1).round().astype(int)
+    slabs = [(int(a), int(b)) for a, b in pairwise(edges) if b > a]
+    repeats = max(1, round(2e7 / n**3))
+    with ThreadPoolExecutor(threads) as pool:
+        ours = _Ours(n, block.fresh(), pool, slabs)
+        work: dict[str, Callable[[], None]] = {
+            "numba stage": lambda: ours.stage(ours.f["Da"], ours.f["Db"], plan[-1]),
+            "numba step": lambda: ours.step(plan),
+        }
+        rival: _InC | None = None
+        if library is not None:
+            library.set_threads(ctypes.c_int(threads))
+            rival = _InC(n, block.fresh(), library)
+            work |= _c_work(rival, plan, library)
+        agreement = _agreement(ours, rival, plan)
+        times: dict[str, list[float]] = {name: [] for name in work}
+        for turn in range(rounds + 1):  # the first round warms up and is dropped
+            for name, one in work.items():
+                taken = _timed(one, repeats)
+                if turn:
+                    times[name].append(taken)
+    return _report(n, threads, times, agreement, why)
+
+
+def _c_work(rival: _InC, plan: Plan, library: ctypes.CDLL) -> dict[str, Callable[[], None]]:
+    size = rival.f["Y"].size
+    a, b, c = (np.ones(size, np.float32) for _ in range(3))
+    pointers = [x.ctypes.data_as(ctypes.c_void_p) for x in (a, b, c)]
+
+    def triad() -> None:
+        library.triad(*pointers, ctypes.c_float(0.5), ctypes.c_long(a.size))
+
+    return {
+        "c_openmp stage": lambda: rival.stage(rival.f["Da"], rival.f["Db"], plan[-1]),
+        "c_openmp step": lambda: rival.step(plan),
+        "triad": triad,
+    }
+
+
+def _agreement(ours: _Ours, rival: _InC | None, plan: Plan) -> tuple[float, float] | None:
+    """Largest difference after one step: temperature in K, CEM43 relative to its maximum. Proof of the same formula."""
+    ours.step(plan)
+    if rival is None:
+        return None
+    rival.step(plan)
+    kelvin = float(np.abs(ours.f["Y"] - rival.f["Y"]).max())
+    dose = float(np.abs(ours.f["cem"] - rival.f["cem"]).max() / ours.f["cem"].max())
+    return kelvin, dose
+
+
+def _report(
+    n: int, threads: int, times: dict[str, list[float]], agreement: tuple[float, float] | None, why: str
+) -> list[Row]:
+    grid, on = f"{n}^3", f"{threads} thread{'s' if threads > 1 else ''}"
+    bytes_of = {"stage": STAGE_BYTES, "step": STEP_BYTES}
+    titles = {
+        "stage": f"one RKL2 stage, {STAGE_BYTES} B/cell",
+        "step": f"one RKL2 step of {STAGES} stages + peak + CEM43 + Arrhenius, an eighth of the rows warm, "
+        f"{STEP_BYTES} B/cell",
+    }
+    out: list[Row] = []
+    triad = min(times["triad"]) if "triad" in times else None
+    for kind in ("stage", "step"):
+        own = min(times[f"numba {kind}"])
+        note = f"{titles[kind]}; {on}"
+        if triad is not None:
+            limit = bytes_of[kind] * n**3 / (12 * (n + 2) ** 3 / triad)
+            note += f"; {limit / own:.2f} of the memory limit"
+        name = f"c_openmp {kind} {grid}"
+        if f"c_openmp {kind}" in times:
+            rival = min(times[f"c_openmp {kind}"])
+            ratio = rival / own
+            out.append(_row(f"vertherm {kind} {grid}", n**3 / own / 1e6, "Mcell/s", ratio, note))
+            out.append(_row(name, n**3 / rival / 1e6, "Mcell/s", 1.0, f"gcc {' '.join(FLAGS[:4])}; {on}"))
+        else:
+            out.append(_row(f"vertherm {kind} {grid}", n**3 / own / 1e6, "Mcell/s", None, note))
+            out.append({"name": name, "value": None, "unit": "Mcell/s", "ratio": None, "note": why})
+    if triad is None:
+        out.append({"name": f"triad {grid}", "value": None, "unit": "GB/s", "ratio": None, "note": why})
+    else:
+        out.append(_row(f"triad {grid}", 12 * (n + 2) ** 3 / triad / 1e9, "GB/s", None, f"12 B/element; {on}"))
+    if agreement is not None:
+        out.append(
+            _row(f"difference of the two {grid}", agreement[0], "K", None, f"CEM43 differs by {agreement[1]:.1e}")
+        )
+    return out
+
+
+def _row(name: str, value: float, unit: str, ratio: float | None, note: str) -> Row:
+    return {"name": name, "value": float(value), "unit": unit, "ratio": ratio, "note": note}
