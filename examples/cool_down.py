@@ -15,6 +15,7 @@ from vertherm.planning.assessment import Status
 from vertherm.planning.limits import counted_for, judge, worst
 from vertherm.planning.objects import Case, Treatment
 from vertherm.planning.outcome import MemberOutcome
+from vertherm.planning.case import Numerics
 from vertherm.planning.phantom import constant_power, phantom_case
 from vertherm.planning.predict import predict
 from vertherm.planning.protocol import Protocol, default_protocol
@@ -54,8 +55,6 @@ def status_until(case: Case, outcomes: tuple[MemberOutcome, ...], protocol: Prot
 
 def run(power_w: float = 30.0, time_s: float = 180.0, spacing_mm: float = 1.0, workers: int = 0) -> CoolDown:
     """Predict it and judge it twice."""
-    from vertherm.planning.case import Numerics
-
     case = phantom_case(lesion_radius_mm=8.0, lesion_offset_mm=(2.0, 3.0, 0.0), name="cool-down")
     treatment: Treatment = constant_power(power_w, time_s, tip_mm=TIP_MM, entry_mm=ENTRY_MM)
     protocol = default_protocol()

@@ -6,20 +6,19 @@ green says nothing.
 
 from __future__ import annotations
 
+from vertherm.planning.case import Numerics
 from vertherm.planning.phantom import constant_power, phantom_case
 from vertherm.planning.predict import CaseResult, predict
 from vertherm.planning.protocol import default_protocol
 
-# The canal's anterior wall lies 18 mm behind the body's centre. The antenna comes from the front right and keeps to the
-# anterior third of the body.
-TIP_MM, ENTRY_MM = (-4.0, 11.0, 0.0), (46.0, 41.0, 0.0)
+# The canal's anterior wall lies 18 mm behind the body's centre. The antenna comes straight from the right and keeps to
+# the anterior half of the body.
+TIP_MM, ENTRY_MM = (-4.0, 9.0, 0.0), (70.0, 9.0, 0.0)
 
 
 def run(spacing_mm: float = 1.0, workers: int = 0) -> CaseResult:
     """Predict it."""
-    from vertherm.planning.case import Numerics
-
-    case = phantom_case(lesion_radius_mm=5.0, lesion_offset_mm=(2.0, 12.0, 0.0), name="negative control")
+    case = phantom_case(lesion_radius_mm=5.0, lesion_offset_mm=(2.0, 9.0, 0.0), name="negative control")
     treatment = constant_power(10.0, 60.0, tip_mm=TIP_MM, entry_mm=ENTRY_MM)
     return predict(case, treatment, default_protocol(), Numerics(spacing_mm=spacing_mm), workers=workers)
 

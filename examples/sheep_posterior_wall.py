@@ -7,6 +7,8 @@ phantom's thoracic vertebra, 4 min. The result must not be green, and because of
 
 from __future__ import annotations
 
+from vertherm.heat.member import Member
+from vertherm.planning.case import Numerics
 from vertherm.planning.phantom import constant_power, phantom_case
 from vertherm.planning.predict import CaseResult, predict
 from vertherm.planning.protocol import default_protocol
@@ -17,15 +19,21 @@ WALL_Y_MM = -14.0
 TIP_MM, ENTRY_MM = (-6.0, WALL_Y_MM + 5.0, 0.0), (40.0, WALL_Y_MM + 5.0, 0.0)
 
 
-def run(power_w: float, spacing_mm: float = 1.0, workers: int = 0, time_s: float = 240.0) -> CaseResult:
-    """Predict one power."""
-    from vertherm.planning.case import Numerics
+def run(
+    power_w: float,
+    spacing_mm: float = 1.0,
+    workers: int = 0,
+    time_s: float = 240.0,
+    run_members: tuple[Member, ...] | None = None,
+) -> CaseResult:
+    """Predict one power, with all members or with some."""
 
     case = phantom_case(
         "T8", lesion_radius_mm=5.0, lesion_offset_mm=(0.0, 0.0, 0.0), posterior_wall="intact", name=f"sheep {power_w:g} W"
     )
     treatment = constant_power(power_w, time_s, tip_mm=TIP_MM, entry_mm=ENTRY_MM)
-    return predict(case, treatment, default_protocol(), Numerics(spacing_mm=spacing_mm), workers=workers)
+    numerics = Numerics(spacing_mm=spacing_mm)
+    return predict(case, treatment, default_protocol(), numerics, workers=workers, run_members=run_members)
 
 
 if __name__ == "__main__":

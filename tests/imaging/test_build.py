@@ -97,14 +97,14 @@ def test_the_skin_is_the_layer_at_the_back() -> None:
 
 
 def test_a_table_that_touches_the_back_is_no_skin() -> None:
-    """A plate of 3 mm under the back: a strip at the contact may stay (5 mm), but not the plate as a whole."""
+    """A plate of 3 mm under the back: a strip at the contact may stay (opening 4 mm + a voxel), not the whole."""
     x, y, _ = np.moveaxis(truth().ct.grid.centres(), -1, 0)
     plate = (y > -100.5) & (y < -97.0) & (np.abs(x) < 70) & (truth().tissue.data == TISSUE_OF["air"])
     data = np.where(plate, 100.0, truth().ct.data).astype(np.float32)
     anatomy = build_anatomy(truth().ct.with_data(data), [(vertebra_labels(truth()), "vertherm")])
     skin = anatomy.structure("skin")
-    assert distances(skin.mask, truth().structure("skin").mask).max() <= 5.0
-    assert (distances(truth().structure("skin").mask, skin.mask) <= 5.0).all()
+    assert distances(skin.mask, truth().structure("skin").mask).max() <= 6.0
+    assert (distances(truth().structure("skin").mask, skin.mask) <= 6.0).all()
 
 
 def test_skin_outside_the_image_is_said_not_invented() -> None:

@@ -146,7 +146,7 @@ def test_roots_of_the_lumbar_scan_descend_in_order_and_lie_in_soft_tissue() -> N
 
 
 def test_left_and_right_roots_of_a_level_leave_at_one_height() -> None:
-    """Foramina of a straight spine lie side by side: 5 mm, a voxel or two. (A facet taken for a pedicle costs 10 mm.)"""
+    """Foramina of a straight spine lie side by side: within 5 mm; a facet taken for a pedicle costs 10 mm."""
     anatomy, _ = lumbar()
     for level in ("T12", "L1", "L2", "L3", "L4", "L5", "S1"):
         left, right = (

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertherm.heat import kernels, kernels_cells
+from vertherm.heat.kernels import bits_of
 from vertherm.heat.problem import BioheatProblem, temperature_functions
 from vertherm.heat.rkl2 import coefficients
 from vertherm.heat.tables import RateTable
@@ -152,12 +153,12 @@ class _Ours:
     def step(self, plan: Plan) -> None:
         f, t = self.f, self.table
         self.sweep(
-            kernels.rate_kernel, f["Y"], f["rate"], f["kx"], f["ky"], f["kz"], f["w"], f["p"], f["s"], f4(1.0),
-            self.row_rate,
+            kernels.rate_kernel, f["Y"], f["rate"], bits_of(f["rate"]), f["kx"], f["ky"], f["kz"], f["w"], f["p"],
+            f["s"], f4(1.0), bits_of(self.row_rate),
         )  # fmt: skip
         D = _march(self.stage, f, plan)
         never = f4(1e30)
-        self.sweep(kernels.add_kernel, f["Y"], D, f["peak"], self.row_max, never)
+        self.sweep(kernels.add_kernel, f["Y"], bits_of(f["Y"]), D, f["peak"], bits_of(self.row_max), never)
         self.sweep(
             kernels_cells.dose_kernel, f["Y"], D, f["peak"], f["cem"], f["omega"], self.model, f["lam"], f["rv"], never,
             never, f4(STEP_S), t.values, t.low - ARTERIAL_C, t.per_unit, self.row_max, self.row_before,

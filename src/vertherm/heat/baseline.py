@@ -7,6 +7,7 @@ import numpy as np
 from vertherm.core.errors import SolverError
 from vertherm.heat import kernels
 from vertherm.heat.fields import build_fields
+from vertherm.heat.kernels import bits_of
 from vertherm.heat.problem import BioheatProblem, Field
 from vertherm.heat.state import f4, inner
 
@@ -28,7 +29,7 @@ def baseline_c(problem: BioheatProblem, tolerance_k: float = 0.01) -> Field:
     zero, out = np.zeros_like(f.w), np.zeros_like(f.w)
 
     def operator(x: Field) -> Field:
-        kernels.rate_kernel(x, out, f.kx, f.ky, f.kz, f.w, f.p0, zero, f4(0.0), row, 1, n + 1)
+        kernels.rate_kernel(x, out, bits_of(out), f.kx, f.ky, f.kz, f.w, f.p0, zero, f4(0.0), bits_of(row), 1, n + 1)
         return -(out * f.capacity)  # W/m3 per kelvin: symmetric and positive
 
     y = f.start.copy()

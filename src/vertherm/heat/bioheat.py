@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from vertherm.core.errors import InputError, SolverError
 from vertherm.heat import kernels, kernels_cells
-from vertherm.heat.fields import Faces
+from vertherm.heat.fields import FixedFaces
+from vertherm.heat.kernels import bits_of
 from vertherm.heat.problem import BioheatProblem, Field
 from vertherm.heat.rkl2 import coefficients, longest_step_s, stages_needed
 from vertherm.heat.shaft import BoundShaft
@@ -183,7 +184,7 @@ class BioheatSolver(BioheatState):
             )  # fmt: skip
         D = self._stages(dt, stages)
         self._row_before, self._row_max = self._row_max, self._row_before
-        self._sweep(kernels.add_kernel, self._Y, D, self._peak, self._row_max, self._tl)
+        self._sweep(kernels.add_kernel, self._Y, bits_of(self._Y), D, self._peak, bits_of(self._row_max), self._tl)
         if self._hot:
             kernels_cells.hot_state(self._Y, self._G, *self._curve, self._box)
         self._doses(D, dt)
@@ -197,8 +198,9 @@ class BioheatSolver(BioheatState):
         """Time derivative of the state at the start of the step."""
         f = self.fields
         self._sweep(
-            kernels.rate_kernel, self._Y, self._rate, f.kx, f.ky, f.kz, f.w, self._p, self._s, f4(scale), self._row_rate
-        )
+            kernels.rate_kernel, self._Y, self._rate, bits_of(self._rate), f.kx, f.ky, f.kz, f.w, self._p, self._s,
+            f4(scale), bits_of(self._row_rate),
+        )  # fmt: skip
         if self._hot:
             kernels_cells.hot_apply(self._G, self._rate, f.kx, f.ky, f.kz, f.w, self._p, f4(1.0), self._box)
         self._constants = [
@@ -215,10 +217,11 @@ class BioheatSolver(BioheatState):
         """Add the shafts' heat to ``out``; returns W into held cells, W through the outer faces, W from each shaft."""
         f, spacing = self.fields, self.problem.spacing_m
         heats = np.zeros(2 + len(self.shafts))
-        heats[0] = self._face_heat(X, scale, f.sinks)
-        heats[1] = self._face_heat(X, scale, f.outer)
+        total = constants is not None  # else an increment, to which fixed temperatures add nothing
+        heats[0] = self._face_heat(X, scale, f.sinks, total)
+        heats[1] = self._face_heat(X, scale, f.outer, total)
         for n, shaft in enumerate(self.shafts):
-            constant = np.zeros(shaft.g.size) if constants is None else constants[n]
+            constant = constants[n] if constants is not None else np.zeros(shaft.g.size)
             heat, lost = kernels_cells.shaft_kernel(
                 X, self._G, scale, out, f.w, shaft.cells, shaft.weights, shaft.starts, shaft.operator, constant,
                 gain * shaft.step_m / spacing,
@@ -227,9 +230,10 @@ class BioheatSolver(BioheatState):
             heats[2 + n] = heat * shaft.step_m
         return heats
 
-    def _face_heat(self, X: Field, scale: float, faces: Faces) -> float:
-        """Heat in W through single faces, temperatures ``scale * X`` plus what boiling changes."""
-        return float(kernels_cells.face_heat_kernel(X, scale, self._G, *faces)) * self.problem.spacing_m
+    def _face_heat(self, X: Field, scale: float, faces: FixedFaces, total: bool) -> float:
+        """Heat in W into fixed temperatures, tissue at ``scale * X`` plus what boiling changes."""
+        heat = kernels_cells.cell_heat_kernel(X, scale, self._G, self._hot, faces.cells, faces.weights)
+        return (float(heat) - (faces.constant if total else 0.0)) * self.problem.spacing_m
 
     def _choose(self, left: float, longest: float) -> tuple[float, int]:
         """Step and stages: physics sets the step (temperature change), stability the stages. Finds the hot box too."""

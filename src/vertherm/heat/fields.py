@@ -23,6 +23,30 @@ Faces = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
+class FixedFaces:
+    """Faces between free cells and fixed temperatures; heat = sum(weights * T[cells]) - constant, in W/m.
+
+    Args:
+        cells: flat padded indices of the free cells, in order.
+        weights: conductance of their faces, W/mK.
+        constant: sum of conductance times fixed temperature, W/m.
+    """
+
+    cells: NDArray[np.int32]
+    weights: Field
+    constant: float
+
+    @staticmethod
+    def of(faces: Faces, temperature: Field) -> FixedFaces:
+        """Sum the faces of each free cell; ``temperature`` is padded and holds the fixed values."""
+        a, b, conductance = faces
+        cells, place = np.unique(a, return_inverse=True)
+        weights = np.bincount(place, conductance, minlength=cells.size)
+        constant = float(conductance @ temperature.reshape(-1)[b].astype(np.float64))
+        return FixedFaces(cells.astype(np.int32), weights.astype(np.float32), constant)
+
+
+@dataclass(frozen=True, eq=False)
 class Fields:
     """Arrays of shape (nx+2, ny+2, nz+2) and lists of faces; temperatures relative to arterial blood.
 
@@ -35,7 +59,8 @@ class Fields:
         rv: wet over dry capacity.
         stiffness: Gershgorin bound of a cell's conduction, 1/s.
         free: cells that are not held.
-        sinks, outer: (cell a, cell b, conductance in W/mK) of faces into held cells and to the outside.
+        start: temperature at the start.
+        sinks, outer: faces into held cells and to the outside.
         limited_cells: how many cells were slowed down (see :data:`FASTEST_CELL_PER_S`).
     """
 
@@ -50,8 +75,8 @@ class Fields:
     stiffness: Field
     free: NDArray[np.bool_]
     start: Field
-    sinks: Faces
-    outer: Faces
+    sinks: FixedFaces
+    outer: FixedFaces
     limited_cells: int
 
 
@@ -79,6 +104,9 @@ def build_fields(problem: BioheatProblem) -> Fields:
     rv = np.where(boils & (lam > 0), wet / np.asarray(problem.vapour, dtype=np.float64), 1.0)
     stiffness = 2.0 * w * _face_sum(faces)
     start = np.where(held, problem.held_temperature_c, problem.initial_c) - problem.arterial_c
+    begin = padded(start, shape)
+    sinks = FixedFaces.of(_sink_faces(faces, held), begin)
+    outer = FixedFaces.of(_outer_faces(faces, held), begin)
     kx, ky, kz = (_padded_faces(k, axis, shape) for axis, k in enumerate(faces))
     if limited:
         warnings.warn(
@@ -88,7 +116,7 @@ def build_fields(problem: BioheatProblem) -> Fields:
         )
     return Fields(
         padded(w, shape), kx, ky, kz, padded(p0, shape), padded(wet, shape), padded(lam, shape), padded(rv, shape, 1.0),
-        padded(stiffness, shape), ~held, padded(start, shape), _sink_faces(faces, held), _outer_faces(faces, held),
+        padded(stiffness, shape), ~held, begin, sinks, outer,
         limited,
     )  # fmt: skip
 

@@ -230,13 +230,16 @@ def sensor_kernel(Y, lam, rv, tl, tu, cells, weights, reading):
 
 
 @njit(**OPTIONS)
-def face_heat_kernel(X, scale, G, faces_a, faces_b, conductance):
-    """Sum of conductance * (T_a - T_b) over single faces, T = scale X + G: heat into sinks or the outside, W/m."""
+def cell_heat_kernel(X, scale, G, boiling, cells, weights):
+    """Sum of weight * T over listed cells, T = scale X + G (G only where something boils): heat through faces, W/m."""
     x, g = X.reshape(-1), G.reshape(-1)
     total = 0.0
-    for n in range(faces_a.size):
-        a, b = faces_a[n], faces_b[n]
-        total += conductance[n] * (scale * (x[a] - x[b]) + (g[a] - g[b]))
+    for n in range(cells.size):
+        total += weights[n] * x[cells[n]]
+    total *= scale
+    if boiling:
+        for n in range(cells.size):
+            total += weights[n] * g[cells[n]]
     return total
 
 

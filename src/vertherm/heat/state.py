@@ -26,6 +26,11 @@ def inner(values: NDArray[Any]) -> NDArray[Any]:
     return values[1:-1, 1:-1, 1:-1]
 
 
+def _positive(threshold_k: float) -> np.float32:
+    """A threshold for row maxima, which are right only where positive; any other is below everything: always passed."""
+    return f4(threshold_k if threshold_k > 0 else -NEVER)
+
+
 class BioheatState:
     """Arrays of a run; temperatures inside are relative to arterial blood, what is read is in degC."""
 
@@ -78,8 +83,8 @@ class BioheatState:
         dose = self._table.first_nonzero(slice(1, None))
         # Flow changes where the temperature passes the start of the rise (0.02 K later costs 0.3 % of the rise) or
         # where damage begins; doses count from the first temperature at which any of them does.
-        self._wake = f4(min(start + 0.02, dose) - self.problem.arterial_c)
-        self._dose_from = f4(dose - self.problem.arterial_c)
+        self._wake = _positive(min(start + 0.02, dose) - self.problem.arterial_c)
+        self._dose_from = _positive(dose - self.problem.arterial_c)
         flowing = np.flatnonzero(self._stop.rate[0])
         last = int(flowing[-1]) + 1 if flowing.size else 0
         self._dead = last / self._stop.per_unit if last < self._stop.rate.shape[1] else NEVER
