@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vertherm.heat.member import Member
 from vertherm.materials.damage import cem43_increment
 from vertherm.planning.assessment import Status
 from vertherm.planning.limits import counted_for, judge, worst
@@ -53,12 +54,19 @@ def status_until(case: Case, outcomes: tuple[MemberOutcome, ...], protocol: Prot
     return worst(statuses)
 
 
-def run(power_w: float = 30.0, time_s: float = 180.0, spacing_mm: float = 1.0, workers: int = 0) -> CoolDown:
-    """Predict it and judge it twice."""
+def run(
+    power_w: float = 30.0,
+    time_s: float = 180.0,
+    spacing_mm: float = 1.0,
+    workers: int = 0,
+    run_members: tuple[Member, ...] | None = None,
+) -> CoolDown:
+    """Predict it, with all members or with some, and judge it twice."""
     case = phantom_case(lesion_radius_mm=8.0, lesion_offset_mm=(2.0, 3.0, 0.0), name="cool-down")
     treatment: Treatment = constant_power(power_w, time_s, tip_mm=TIP_MM, entry_mm=ENTRY_MM)
     protocol = default_protocol()
-    result = predict(case, treatment, protocol, Numerics(spacing_mm=spacing_mm), workers=workers)
+    numerics = Numerics(spacing_mm=spacing_mm)
+    result = predict(case, treatment, protocol, numerics, workers=workers, run_members=run_members)
     row = next(r for r in result.assessment.structures if r.peak_temperature_c is not None)
     worst_member = next(o for o in result.outcomes if o.member.name == row.worst_member)
     curve = worst_member.curves[row.name]

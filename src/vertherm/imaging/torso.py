@@ -193,8 +193,11 @@ def vertebra(p: PhantomParameters, z: float) -> tuple[Shape, Shape]:
     ring = Column((0.0, cy, z - 2), p.canal_half[0] + p.lamina, p.canal_half[1] + p.lamina, bz - 3.5)
     behind = Slab((0.0, cy - 3 - 30, z), (60.0, 30.0, 3 * bz))
     # At the pedicles bone closes tightly around the canal; below them it opens into the foramina.
-    tight = Column((0.0, cy, z + 0.37 * bz), p.canal_half[0] + 4, p.canal_half[1] + 4, p.pedicle_half[1])
-    parts: list[Shape] = [Common((ring, behind)), tight]
+    height = z + 0.37 * bz
+    tight = Column((0.0, cy, height), p.canal_half[0] + 4, p.canal_half[1] + 4, p.pedicle_half[1])
+    wall_y = 0.5 * (cy - 0.55 * by)
+    wall = Slab((0.0, wall_y, height), (px, -0.55 * by - wall_y, p.pedicle_half[1]))
+    parts: list[Shape] = [Common((ring, behind)), tight, wall]
     spinous_y = back - 0.5 * p.spinous_length - p.lamina + 2
     parts.append(Slab((0.0, spinous_y, z - 6.0), (3.5, 0.5 * p.spinous_length, 0.55 * bz)))
     pillar = (px + 0.5, cy - 0.45 * p.canal_half[1])
