@@ -79,6 +79,40 @@ def test_conductivity_step_carries_the_flux() -> None:
     assert t[n + 1] == pytest.approx(interface - flux * 0.5 / 0.15, abs=0.02)
 
 
+def test_slab_between_fixed_faces() -> None:
+    """Uniform source q in a slab of width L whose faces are at 37 degC: T - 37 = q x (L - x) / 2k, steady, 0.5 % of it.
+
+    A boundary half a cell off would change the middle of 20 cells by 5 %.
+    """
+    n, q, k, h = 20, 1e5, 0.5, 1e-3
+    uniform = block((n, 3, 3), h, k=k, w=0.0)
+    for faces_of_axis, axis in zip(uniform.conductivity_faces[1:], (1, 2), strict=True):
+        faces_of_axis[(slice(None),) * axis + ([0, -1],)] = 0.0
+    solver = BioheatSolver(uniform)
+    solver.advance(6000.0, np.full((n, 3, 3), q, np.float32))
+    x = (np.arange(n) + 0.5) * h
+    expected = q * x * (n * h - x) / (2 * k)
+    assert solver.temperature_c[:, 1, 1] - 37 == pytest.approx(expected, abs=0.005 * expected.max())
+    assert solver.balance().boundary_j > 0
+    assert solver.balance().error < 1e-4
+
+
+def test_sink_takes_the_heat() -> None:
+    """A vessel held at 37 degC in an insulated block with 0.5 W: once steady, all heat goes into it and is booked."""
+    shape = (9, 9, 9)
+    held = np.zeros(shape, bool)
+    held[4, 4, :] = True
+    solver = BioheatSolver(block(shape, w=0.0, held=held, boundary="insulated"))
+    source = np.where(held, 0, 0.5 / (~held).sum() / 1e-9).astype(np.float32)
+    solver.advance(3000.0, source)
+    before = solver.balance().held_j
+    solver.advance(100.0, source)
+    energy = solver.balance()
+    assert energy.held_j - before == pytest.approx(50.0, rel=1e-3)
+    assert energy.error < 1e-4
+    assert (solver.temperature_c[held] == 37.0).all()
+
+
 EXTREMES = [
     {"k": 400.0, "c": 3.4e6},
     {"k": 1e6, "c": 1e-3},
