@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from vertherm.bench.kernel import rows
+from vertherm.bench.kernel import compile_c, rows
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc on this machine")
 
@@ -47,3 +49,11 @@ def test_failing_compiler_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vertherm.bench.kernel.FLAGS", ("-no-such-flag-of-gcc",))
     found = rows(quick=True, threads=1)
     assert any(str(row.get("note", "")).startswith("not run: the C compiler failed") for row in found)
+
+
+@needs_gcc
+def test_loading_the_c_kernel_leaves_subnormal_numbers_alone(tmp_path: Path) -> None:
+    """-ffast-math at link time would flush them to zero in the whole process."""
+    library, why = compile_c(tmp_path)
+    assert library is not None, why
+    assert np.float64(5e-324) * np.float64(1.0) > 0.0

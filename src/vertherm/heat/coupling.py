@@ -30,9 +30,10 @@ from vertherm.heat.schedule import Activation, Schedule, TemperatureControl
 from vertherm.heat.shaft import BoundShaft
 from vertherm.materials.constants import constants
 from vertherm.materials.drying import dried, drying
-from vertherm.materials.perfusion import perfusion_model
+from vertherm.materials.perfusion import conductivity_factor, perfusion_model
 from vertherm.materials.tissue_map import TissueMap
 
+Faces = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 SINKS_WITH_COOLING = ("blood", "csf")
 """Tissues whose flow carries heat away: held at arterial temperature in members with full cooling."""
 SETTLED_BELOW_C = 43.0
@@ -49,6 +50,8 @@ CONSTANTS_USED = (
     "vaporisation_end",
     "heat_capacity_vapour",
     "cem43_cutoff",
+    "conductivity_slope",
+    "conductivity_cap",
 )
 """Scalar constants behind every member; the assessment lists those that no source confirms."""
 ABOVE_MM = 10.0
@@ -92,9 +95,10 @@ def models_used() -> dict[str, str]:
     return {
         "electromagnetics": "axisymmetric TM finite elements, u = r H_phi, P2; |E|^2 weighted with the local conductivity",
         "dielectric drying": "sigmoid (Ji and Brace 2011, normalised) and water (irreversible water loss)",
-        "heat": "Pennes, sub-cell averaged faces, RKL2 in time, enthalpy form of vaporisation",
+        "heat": "Pennes, sub-cell averaged faces, conductivity rising with temperature (updated with each solve), RKL2 in "
+        "time, enthalpy form of vaporisation; starts at 37 °C throughout, also at the skin (the cautious choice)",
         "perfusion": "shut down at omega 1; rises with temperature in members with full cooling only",
-        "shaft": "one-dimensional fin, implicit",
+        "shaft": "one-dimensional fin, quasi-steady; coolant acts behind the radiating part",
         "damage": "isotherms of the peak, CEM43 (R 0.5 / 0.25, nothing below 39 °C), Arrhenius by tissue",
         "full-wave check": "not run: neural rows carry the local SAR factor",
     }
@@ -129,6 +133,23 @@ def bioheat_problem(setup: Setup, cooling: Cooling) -> BioheatProblem:
         damage_index=damage_index,
         damage_models=models,
     )
+
+
+def heated(faces: Faces, temperature_c: NDArray[np.float32]) -> Faces:
+    """Face conductivities at the present temperatures: each times the mean factor of its two cells.
+
+    Args:
+        faces: at 37 degC, shapes as in :class:`BioheatProblem`.
+        temperature_c: of the cells, (nx, ny, nz).
+    """
+    factor = conductivity_factor(temperature_c).astype(np.float32)
+    scaled = []
+    for axis, face in enumerate(faces):
+        edges = np.pad(factor, [(1, 1) if a == axis else (0, 0) for a in range(3)], mode="edge")
+        lower = (slice(None),) * axis + (slice(0, -1),)
+        upper = (slice(None),) * axis + (slice(1, None),)
+        scaled.append(np.float32(0.5) * face * (edges[lower] + edges[upper]))
+    return scaled[0], scaled[1], scaled[2]
 
 
 @lru_cache(maxsize=1)
@@ -251,6 +272,7 @@ def _activate(
     log: _PowerLog,
 ) -> None:
     setup, member = emitter.setup, emitter.member
+    cold = bioheat_problem(setup, member.cooling).conductivity_faces
     control = TemperatureControl.of(activation, sensor) if activation.set_temperature_c is not None else None
     given = activation.power_w if activation.power_w is not None else activation.max_power_w
     if given is None:  # the schedule refuses this; the type does not know
@@ -259,6 +281,7 @@ def _activate(
     for _ in range(intervals):
         duration = activation.duration_s / intervals
         solution, density = emitter.solve(solver)
+        solver.set_conductivity(heated(cold, solver.temperature_c))
         power = forward_w(given, member, setup, solution)
         start, weighted = solver.time_s, _Mean()
         solver.advance(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,9 +90,24 @@ class BioheatState:
         last = int(flowing[-1]) + 1 if flowing.size else 0
         self._dead = last / self._stop.per_unit if last < self._stop.rate.shape[1] else NEVER
         self._perfusion_varies = bool(changing.size or np.ptp(self._stop.rate) > 0) and bool(self.fields.p0.any())
-        largest_flow = float((self.fields.p0 * max(1.0, float(rise.max()))).max())
+        self._largest_flow = float((self.fields.p0 * max(1.0, float(rise.max()))).max())
+        self._bound()
+
+    def _bound(self) -> None:
+        """Largest rate in 1/s of anything in the linear part: decides the number of stages."""
         conduction = float(self.fields.stiffness.max())
-        self._radius = max(conduction + largest_flow + self._shaft_bound(), 1e-9)
+        self._radius = max(conduction + self._largest_flow + self._shaft_bound(), 1e-9)
+
+    def set_conductivity(self, conductivity_faces: tuple[Field, Field, Field]) -> None:
+        """Go on with other face conductivities, for example as tissue heats; temperatures and doses stay.
+
+        Args:
+            conductivity_faces: as in :class:`BioheatProblem`; the shafts keep the contact they were bound with.
+        """
+        self.problem = replace(self.problem, conductivity_faces=conductivity_faces)
+        self.fields = build_fields(self.problem)
+        self._curve = (self.fields.lam, self.fields.rv, self._tl, self._tu)
+        self._bound()
 
     def _shaft_bound(self) -> float:
         """Largest rate in 1/s that the exchange with the shafts adds to a cell (Gershgorin)."""
