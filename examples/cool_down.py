@@ -1,8 +1,8 @@
 """Heat arrives after switch-off: green when the power goes off, stop minutes later.
 
-A strong, short treatment in front of a large lumbar body: at switch-off canal and roots are still under every warn limit;
-the heat stored around the antenna reaches them while nobody watches. Whoever judges at switch-off is wrong. Shown with
-the nominal member; with the local SAR factor the canal is heated directly as well, and earlier.
+A strong, short treatment in a large lumbar body: at switch-off canal and roots are still under every warn limit; the
+heat stored around the antenna reaches them while nobody watches. Whoever judges at switch-off is wrong. Shown with the
+nominal member; with the local SAR factor the canal is heated directly as well, and earlier.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 from vertherm.heat.member import NOMINAL, Member
 from vertherm.materials.damage import cem43_increment
 from vertherm.planning.assessment import Status
+from vertherm.planning.case import Numerics
 from vertherm.planning.limits import counted_for, judge, worst
 from vertherm.planning.objects import Case, Treatment
 from vertherm.planning.outcome import MemberOutcome
-from vertherm.planning.case import Numerics
 from vertherm.planning.phantom import constant_power, phantom_case
 from vertherm.planning.predict import predict
 from vertherm.planning.protocol import Protocol, default_protocol

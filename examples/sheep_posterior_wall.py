@@ -2,7 +2,7 @@
 
 Nijland 2024 (10.1080/02656736.2024.2434607): 20-30 W paralysed 10 of 12 sheep; ex vivo the posterior wall stayed below
 60 degC for 4 min. The geometry is our choice: the antenna's slot 5 mm from an intact posterior wall of the torso
-phantom's thoracic vertebra, 4 min. The result must not be green, and because of the heat, not because of a rule on watts.
+phantom's thoracic vertebra, 4 min. It must not come out green, because of the heat and not of a rule on watts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ def run(
     """Predict one power, with all members or with some."""
 
     case = phantom_case(
-        "T8", lesion_radius_mm=5.0, lesion_offset_mm=(0.0, 0.0, 0.0), posterior_wall="intact", name=f"sheep {power_w:g} W"
+        "T8",
+        lesion_radius_mm=5.0,
+        lesion_offset_mm=(0.0, 0.0, 0.0),
+        posterior_wall="intact",
+        name=f"sheep {power_w:g} W",
     )
     treatment = constant_power(power_w, time_s, tip_mm=TIP_MM, entry_mm=ENTRY_MM)
     numerics = Numerics(spacing_mm=spacing_mm)

@@ -46,9 +46,7 @@ def test_feeble_treatment_exits_0(phantom_on_disk: OnDisk, vertherm: Command, tm
     assert vertherm("simulate", case, "-o", tmp_path / "out", "--workers", 1) == 0
 
 
-def _refused(
-    vertherm: Command, case: Path, out: Path, capsys: pytest.CaptureFixture[str], message: str
-) -> None:
+def _refused(vertherm: Command, case: Path, out: Path, capsys: pytest.CaptureFixture[str], message: str) -> None:
     status = vertherm("simulate", case, "-o", out, "--workers", 1)
     errors = capsys.readouterr().err
     assert status == 2, errors
@@ -64,7 +62,11 @@ CASE_FAULTS = [
     ("power_w = 15.0", "power_w = -15.0", "power_w"),
     ("tip = [5, 8, 0]", "tip = [5, 300, 0]", "tip lies outside the image"),
     ("tip = [5, 8, 0]", "tip = [0, -103, 0]", "tip lies outside the body"),
-    ("entry = [25, -60, 0]\ntip = [5, 8, 0]", "entry = [0, -80, 0]\ntip = [0, 0, 0]", "passes through the spinal canal"),
+    (
+        "entry = [25, -60, 0]\ntip = [5, 8, 0]",
+        "entry = [0, -80, 0]\ntip = [0, 0, 0]",
+        "passes through the spinal canal",
+    ),
     ('model = "tosoratti_mini_choke"', 'model = "wonder"', "Unknown antenna"),
     ('frame = "RAS"', 'frame = "RAS"\nfrequency_mhz = 5800', "not catalogued at this frequency"),
     ('mask = "lesion.nii.gz"', 'mask = "labels.nii.gz"\nlabel = 9999', "(?i)empty"),
@@ -104,8 +106,16 @@ IMAGE_FAULTS: list[tuple[str, Callable[[Path], None], str]] = [
     ("0..1", lambda f: _rewrite(f / "ct.nii.gz", lambda d: ((d + 1000) / 3000).astype(np.float32)), "Hounsfield|HU"),
     ("0..4095", lambda f: _rewrite(f / "ct.nii.gz", lambda d: (d + 1024).astype(np.float32)), "Hounsfield|HU"),
     ("labels elsewhere", lambda f: _rewrite(f / "labels.nii.gz", lambda d: d, 2000.0), "frame"),
-    ("lesion in air", lambda f: _rewrite(f / "lesion.nii.gz", lambda d: np.roll(d, 25, axis=1)), "(?i)outside|air|empty"),
-    ("truncated", lambda f: (f / "ct.nii.gz").write_bytes((f / "ct.nii.gz").read_bytes()[:2000]) and None, "(?i)read|trunc"),
+    (
+        "lesion in air",
+        lambda f: _rewrite(f / "lesion.nii.gz", lambda d: np.roll(d, 25, axis=1)),
+        "(?i)outside|air|empty",
+    ),
+    (
+        "truncated",
+        lambda f: (f / "ct.nii.gz").write_bytes((f / "ct.nii.gz").read_bytes()[:2000]) and None,
+        "(?i)read|trunc",
+    ),
     ("no image", lambda f: (f / "ct.nii.gz").write_text("hello") and None, "(?i)read|NIfTI"),
 ]
 

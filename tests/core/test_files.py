@@ -16,12 +16,16 @@ def _disk_full(*_: object, **__: object) -> int:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def _interrupted(path: Path) -> None:
+    path.write_text("half")
+    raise RuntimeError("interrupted")
+
+
 def test_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "a.json"
     target.write_text("old")
     with pytest.raises(RuntimeError), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("interrupted")
+        _interrupted(temporary)
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
@@ -51,8 +55,7 @@ def test_folder_is_all_or_nothing(tmp_path: Path) -> None:
     (out / "report.html").write_text("old")
     (out / "mine.txt").write_text("kept")
     with pytest.raises(RuntimeError), atomic_folder(out) as folder:
-        (folder / "report.html").write_text("half")
-        raise RuntimeError("interrupted")
+        _interrupted(folder / "report.html")
     assert (out / "report.html").read_text() == "old"
     with atomic_folder(out) as folder:
         (folder / "fields").mkdir()

@@ -9,6 +9,6 @@ HEAVY = ("numba", "scipy", "skfem", "matplotlib", "pydicom", "nibabel", "skimage
 
 
 def test_command_line_loads_no_heavy_library() -> None:
-    code = "import sys, vertherm, vertherm.cli.main; print([m for m in %r if m in sys.modules])" % (HEAVY,)
+    code = f"import sys, vertherm, vertherm.cli.main; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -73,6 +73,13 @@ def test_judgement_at_the_edges(peak: float, dose: float, status: str) -> None:
     assert judge(peak, dose, limit) == status
 
 
+@pytest.mark.parametrize(("lowest", "status"), [(15.1, "green"), (15.0, "warn"), (10.0, "stop")])
+def test_cooling_has_limits_too(lowest: float, status: str) -> None:
+    limit = default_protocol().limit_for("root")
+    assert limit is not None
+    assert judge(37.0, 0.0, limit, lowest) == status
+
+
 def test_unknown_is_worse_than_warning_and_better_than_stop() -> None:
     assert worst(["green", "warn", "not assessed"]) == "not assessed"
     assert worst(["not assessed", "stop"]) == "stop"

@@ -11,7 +11,7 @@ def bench(
     json_out: bool = typer.Option(False, "--json", help="Print one JSON document on stdout."),
     quick: bool = typer.Option(False, "--quick", help="Smaller grids and fewer repetitions."),
 ) -> int:
-    """Time the kernels beside a plain C OpenMP kernel of the same formula and a memory triad. Quote ratios, not times."""
+    """Time the kernels beside plain C OpenMP of the same formula and a memory triad. Quote ratios, not times."""
     from vertherm.bench.kernel import rows
     from vertherm.cli.progress import shown
 

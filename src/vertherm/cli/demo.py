@@ -20,11 +20,13 @@ PACKAGE, PACKAGE_FOLDER = "tptbox", "TPTBox/tests/sample_ct"
 
 def demo(
     output: Path = typer.Option(Path("out/demo"), "-o", "--output", help="Folder for the results."),
-    data: Path | None = typer.Option(None, "--data", help="Folder with the three image files; default: package tptbox."),
+    data: Path | None = typer.Option(
+        None, "--data", help="Folder with the three image files; default: package tptbox."
+    ),
     json_out: bool = typer.Option(False, "--json", help="Print assessment.json on stdout, nothing else."),
     workers: int = typer.Option(0, "--workers", min=0, help="Processes; 0 takes one a core."),
 ) -> int:
-    """Predict an ablation on a real vertebra CT with a synthetic lesion. Exit status 0 when it ran, whatever the verdict."""
+    """Predict an ablation on a real CT with a synthetic lesion. Exit status 0 when it ran, whatever the verdict."""
     from vertherm.cli.progress import shown
     from vertherm.planning.case import load_case
     from vertherm.planning.run import run_case

@@ -1,17 +1,11 @@
-"""The command ``vertherm``: parses, runs, turns errors into messages and exit statuses (design section 4)."""
+"""The command ``vertherm``: parses, runs, turns errors into messages and exit statuses."""
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 
 import typer
-
-# One BLAS thread: the factorisations are small, members run in processes of their own, and waiting threads on busy cores
-# made a solve of 0.2 s take seconds. Must be set before numpy is first imported.
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
 
 from vertherm import RESEARCH_NOTICE, __version__
 from vertherm.cli import bench, demo, simulate, validate

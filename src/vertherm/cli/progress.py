@@ -17,7 +17,12 @@ def shown() -> Iterator[Progress]:
 
     console = Console(stderr=True)
     finished: set[str] = set()
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
     with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks: dict[str, int] = {}
 

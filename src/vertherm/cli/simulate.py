@@ -19,7 +19,7 @@ def simulate(
     json_out: bool = typer.Option(False, "--json", help="Print assessment.json on stdout, nothing else."),
     workers: int = typer.Option(0, "--workers", min=0, help="Processes; 0 takes one a core."),
 ) -> int:
-    """Predict one given treatment: zone, temperatures at cord, roots and skin, report. Exit status 3: a limit is broken."""
+    """Predict one treatment: zone, temperatures at cord, roots and skin. Exit status 3: a limit is broken."""
     from vertherm.cli.progress import shown
     from vertherm.planning.case import load_case
     from vertherm.planning.run import run_case
@@ -57,7 +57,8 @@ def tell(assessment: Assessment, output: Path, json_out: bool) -> None:
     typer.echo(f"Safety verdict: {assessment.verdict.upper()}. {assessment.verdict_words}")
     typer.echo(f"Coverage: {assessment.coverage_verdict} (by {zone.label}, worst member).")
     typer.echo(
-        f"Zone by {zone.label}: {zone.volume_ml.value:.1f} mL (members {zone.volume_ml.low:.1f}-{zone.volume_ml.high:.1f}), "
+        f"Zone by {zone.label}: {zone.volume_ml.value:.1f} mL "
+        f"(members {zone.volume_ml.low:.1f}-{zone.volume_ml.high:.1f}), "
         f"{zone.long_axis_mm.value:.0f} x {zone.short_axis_mm.value:.0f} mm."
     )
     for row in assessment.structures:

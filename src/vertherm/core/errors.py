@@ -16,7 +16,9 @@ class VerthermError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str = "", got: object = "", expected: object = "", advice: str = "") -> None:
+    def __init__(
+        self, what: str, *, where: str = "", got: object = "", expected: object = "", advice: str = ""
+    ) -> None:
         self.what, self.where, self.advice = what, where, advice
         self.got, self.expected = str(got), str(expected)
         super().__init__(self.text())

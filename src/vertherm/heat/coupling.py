@@ -3,7 +3,7 @@
     every ``resolve_every_s`` of power:  T, dry fraction -> eps, sigma -> azimuthal mean -> |E|^2, S11 -> q(x)
     in between:                          bioheat with q held, doses, curves
 
-Re-solving every 20-30 s changes the zone by less than 1 mm (numerics part A, section 3).
+Re-solving every 20-30 s changes the zone by less than 1 mm (own prototype runs).
 """
 
 from __future__ import annotations
@@ -93,12 +93,13 @@ class Setup:
 def models_used() -> dict[str, str]:
     """Ids of the models behind every member, for the assessment."""
     return {
-        "electromagnetics": "axisymmetric TM finite elements, u = r H_phi, P2; |E|^2 weighted with the local conductivity",
+        "electromagnetics": "axisymmetric TM finite elements, u = r H_phi, P2; |E|^2 weighted with the local "
+        "conductivity",
         "dielectric drying": "sigmoid (Ji and Brace 2011, normalised) and water (irreversible water loss)",
-        "heat": "Pennes, sub-cell averaged faces, conductivity rising with temperature (updated with each solve), RKL2 in "
-        "time, enthalpy form of vaporisation; starts at 37 °C throughout, also at the skin (the cautious choice)",
+        "heat": "Pennes, sub-cell averaged faces, conductivity rising with temperature (updated with each solve), RKL2 "
+        "in time, enthalpy form of vaporisation; starts at 37 °C throughout, also at the skin (the cautious choice)",
         "perfusion": "shut down at omega 1; rises with temperature in members with full cooling only",
-        "shaft": "one-dimensional fin, quasi-steady; coolant acts behind the radiating part",
+        "shaft": "one-dimensional fin, quasi-steady; coolant acts behind the radiating part until the last switch-off",
         "damage": "isotherms of the peak, CEM43 (R 0.5 / 0.25, nothing below 39 °C), Arrhenius by tissue",
         "full-wave check": "not run: neural rows carry the local SAR factor",
     }
@@ -248,18 +249,22 @@ def run_member(setup: Setup, member: Member) -> ThermalResult:
     problem = bioheat_problem(setup, member.cooling)
     shaft = fin_of(setup.antenna, setup.trajectory, grid).bind(grid, problem, setup.tissue.air_cells())
     solver = BioheatSolver(shaft.into(problem), structures=setup.probes, sensors=sensors, shaft=shaft)
-    emitter, log = _Field(setup, member), _PowerLog()
+    emitter, log, cold = _Field(setup, member), _PowerLog(), _Lowest()
     for number, activation in enumerate(setup.schedule.activations, 1):
-        _activate(solver, shaft, emitter, activation, f"control sensor {number}", log)
+        _activate(solver, shaft, emitter, activation, f"control sensor {number}", log, cold)
         if activation.pause_s:
             log.add(solver.time_s, activation.pause_s, 0.0, None, 0.0)
             solver.advance(activation.pause_s)
+            cold.look(solver)
+    # The pump stops with the generator: from here the shaft carries heat to the room, not into coolant.
+    solver.stop_coolant()
     settled = solver.settle(setup.max_cooldown_s, SETTLED_BELOW_C)
     return ThermalResult.of(
         solver,
         grid,
         power=log.columns(),
         status=SETTLED if settled else TIME_LIMIT,
+        lowest_c=cold.found,
     )
 
 
@@ -270,6 +275,7 @@ def _activate(
     activation: Activation,
     sensor: str,
     log: _PowerLog,
+    lowest: _Lowest,
 ) -> None:
     setup, member = emitter.setup, emitter.member
     cold = bioheat_problem(setup, member.cooling).conductivity_faces
@@ -292,6 +298,19 @@ def _activate(
             on_step=weighted,
         )
         log.add(start, duration, weighted.mean(duration), solution, power)
+        lowest.look(solver)
+
+
+@dataclass(eq=False)
+class _Lowest:
+    """Coldest cell of each structure, looked at after every interval: the shaft chills slowly."""
+
+    found: dict[str, float] = field(default_factory=dict)
+
+    def look(self, solver: BioheatSolver) -> None:
+        """Take the state now into account."""
+        for name, value in solver.lowest_c().items():
+            self.found[name] = min(value, self.found.get(name, value))
 
 
 @dataclass(eq=False)

@@ -1,7 +1,8 @@
 """Members: the explicit choices that change a prediction more than any numerical error.
 
-The dielectric drying model and the meaning of the given power move the zone by up to 15 mm (numerics, part A section 3);
-cooling by vessels and CSF, and the local SAR beside the canal, move the temperatures of the structures. All are run.
+The dielectric drying model and the meaning of the given power move the zone by up to 15 mm (own prototype runs, 60 W
+for 10 min); cooling by vessels and CSF, and the local SAR beside the canal, move the temperatures of the structures.
+All are run.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ class ThermalResult:
         energy: the ledger in joules, with its relative ``error``.
         status: "settled", or why the run ended before.
         statistics: steps, stages, wall time.
+        lowest_c: coldest cell of each structure at any moment looked at (a cooled shaft chills).
     """
 
     grid: Grid
@@ -53,10 +54,16 @@ class ThermalResult:
     energy: dict[str, float]
     status: str
     statistics: dict[str, float]
+    lowest_c: dict[str, float] = field(default_factory=dict)
 
     @staticmethod
     def of(
-        solver: BioheatSolver, grid: Grid, *, power: Mapping[str, NDArray[Any]] | None = None, status: str = SETTLED
+        solver: BioheatSolver,
+        grid: Grid,
+        *,
+        power: Mapping[str, NDArray[Any]] | None = None,
+        status: str = SETTLED,
+        lowest_c: Mapping[str, float] | None = None,
     ) -> ThermalResult:
         """Copy everything out of ``solver``."""
         return ThermalResult(
@@ -73,6 +80,7 @@ class ThermalResult:
             energy=solver.balance().as_dict(),
             status=status,
             statistics=solver.statistics.as_dict(),
+            lowest_c=dict(lowest_c or {}),
         )
 
     @property

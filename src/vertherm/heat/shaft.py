@@ -161,6 +161,12 @@ def _cell_conductivity(problem: BioheatProblem) -> Array:
     return total / 6.0
 
 
+def _exchange(fin: ShaftFin, g: Array, air: Array, step_m: float) -> tuple[Array, Array, Array]:
+    """Resolvent, operator and load of a bound fin."""
+    resolvent, load = fin.resolvent(g, air, step_m)
+    return resolvent, g[:, None] * resolvent * g[None, :] - np.diag(g), load
+
+
 @dataclass(frozen=True, eq=False)
 class BoundShaft:
     """A fin tied to the cells of a grid. n nodes; ``cells`` and ``weights`` are lists of all nodes, cut at ``starts``.
@@ -204,8 +210,7 @@ class BoundShaft:
 
         nodes = fin.nodes_mm
         step = float(nodes[1] - nodes[0]) * 1e-3
-        resolvent, load = fin.resolvent(g, air, step)
-        operator = g[:, None] * resolvent * g[None, :] - np.diag(g)
+        resolvent, operator, load = _exchange(fin, g, air, step)
         piece = np.pi * (fin.radius_mm * 1e-3) ** 2 * step / problem.spacing_m**3
         displaced: dict[int, float] = {}
         for cells, w in weights:
@@ -216,6 +221,12 @@ class BoundShaft:
         normal = np.concatenate([w / max(w.sum(), 1e-12) for _, w in weights])
         starts = np.concatenate([[0], np.cumsum([c.size for c, _ in weights])]).astype(np.int64)
         return BoundShaft(fin, step, padded, normal, starts, g, air, resolvent, operator, load, displaced)
+
+    def without_coolant(self) -> BoundShaft:
+        """The same shaft after its coolant has been switched off."""
+        fin = replace(self.fin, film_w_mk=0.0)
+        resolvent, operator, load = _exchange(fin, self.g, self.air, self.step_m)
+        return replace(self, fin=fin, resolvent=resolvent, operator=operator, load=load)
 
     def into(self, problem: BioheatProblem) -> BioheatProblem:
         """The problem with the shaft's heat capacity in place of the displaced tissue's; metal holds no water."""

@@ -109,6 +109,16 @@ class BioheatState:
         self._curve = (self.fields.lam, self.fields.rv, self._tl, self._tu)
         self._bound()
 
+    def stop_coolant(self) -> None:
+        """Switch the coolant of every shaft off; metal and tissue stay as warm as they are."""
+        self.shafts = tuple(shaft.without_coolant() for shaft in self.shafts)
+        self._bound()
+
+    def lowest_c(self) -> dict[str, float]:
+        """Coldest cell of every structure now."""
+        flat = self.temperature_c.reshape(-1)
+        return {name: float(flat[np.asarray(cells)].min()) for name, cells in self.tracker.structures.items()}
+
     def _shaft_bound(self) -> float:
         """Largest rate in 1/s that the exchange with the shafts adds to a cell (Gershgorin)."""
         per_cell = np.zeros(self._Y.size)

@@ -356,7 +356,9 @@ def _curves(
         structure = case.anatomy.structure(name)
         limit = protocol.limit_for(structure.kind.value)
         counted = counted_for(structure, outcomes, protocol)
-        yield _curve(name, structure.kind.value, counted, limit.warn_c if limit else None, limit.stop_c if limit else None)
+        yield _curve(
+            name, structure.kind.value, counted, limit.warn_c if limit else None, limit.stop_c if limit else None
+        )
     for name in outcomes[0].curves:
         if name.startswith("thermocouple "):
             yield _curve(name, "thermocouple", without_factor(outcomes), None, None)

@@ -87,7 +87,7 @@ class TargetRow(_Row):
 
 
 class StructureRow(_Row):
-    """One structure against its limits. ``status`` comes from the worst member (``high``), never from the nominal one."""
+    """One structure against its limits. ``status`` comes from the worst member, never from the nominal one."""
 
     name: str
     kind: str
@@ -104,6 +104,7 @@ class StructureRow(_Row):
     sar_factor: float
     status: Status
     words: str
+    lowest_temperature_c: float | None = Field(default=None, description="coldest cell of any member")
     with_cooling_c: float | None = Field(default=None, description="worst peak with full vessel and CSF cooling")
 
 

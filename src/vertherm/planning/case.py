@@ -90,7 +90,9 @@ class Target(_Part):
         if (self.mask is None) == (self.synthetic is None):
             raise ValueError("give exactly one of mask and synthetic")
         if not self.level_confirmed:
-            raise ValueError("the level must be confirmed by a person: check it on the images and set level_confirmed = true")
+            raise ValueError(
+                "the level must be confirmed by a person: check it on the images and set level_confirmed = true"
+            )
         return self
 
 
@@ -110,7 +112,9 @@ class ActivationEntry(_Part):
 
     power_w: float | None = Field(default=None, ge=0, le=500)
     set_temperature_c: float | None = Field(default=None, gt=37, le=150)
-    sensor: Point | None = Field(default=None, description="where the held temperature is measured; in the applicator's frame")
+    sensor: Point | None = Field(
+        default=None, description="where the held temperature is measured; in the applicator's frame"
+    )
     max_power_w: float | None = Field(default=None, gt=0, le=500)
     time_s: float = Field(gt=0, le=7200)
     pause_s: float = Field(default=0.0, ge=0, le=7200)
@@ -151,7 +155,8 @@ class ProtocolEntry(_Part):
 
     path: Path | None = None
     reconstruction: bool = Field(
-        default=False, description="true: accept a needle through the canal, to reconstruct what happened; status stays stop"
+        default=False,
+        description="true: accept a needle through the canal, to reconstruct what happened; status stays stop",
     )
 
 

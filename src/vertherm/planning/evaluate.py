@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertherm.geometry.margins import ablation_margin
-from vertherm.geometry.volume import FloatArray, Volume
 from vertherm.geometry.surface import enclosed_volume_ml, zone_axes
+from vertherm.geometry.volume import FloatArray, Volume
 from vertherm.heat.coupling import Setup, run_member
 from vertherm.heat.member import Member
 from vertherm.heat.result import ThermalResult
@@ -90,9 +90,11 @@ def _structures(setup: Setup, result: ThermalResult) -> dict[str, StructureOutco
         peak = result.structures.get(name)
         if peak is None:
             # Labelled, but wholly beyond the heated crop, whose faces stay at body temperature.
-            found[name] = StructureOutcome(body, 0.0, 0.0)
+            found[name] = StructureOutcome(body, 0.0, 0.0, body)
         else:
-            found[name] = StructureOutcome(peak.peak_c, peak.cem43_min, peak.peak_time_s)
+            found[name] = StructureOutcome(
+                peak.peak_c, peak.cem43_min, peak.peak_time_s, min(body, result.lowest_c[name])
+            )
     return found
 
 

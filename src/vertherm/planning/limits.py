@@ -58,12 +58,15 @@ def _roots(level: Level, anatomy: Anatomy) -> list[Requirement]:
     ]
 
 
-def judge(peak_c: float, cem43_min: float, limit: Limit) -> Status:
-    """Status of one temperature and dose against a limit; a value equal to the limit has reached it."""
-    if _reached(peak_c, limit.stop_c) or _reached(cem43_min, limit.stop_cem43_min):
-        return "stop"
-    if _reached(peak_c, limit.warn_c) or _reached(cem43_min, limit.warn_cem43_min):
-        return "warn"
+def judge(peak_c: float, cem43_min: float, limit: Limit, lowest_c: float = 37.0) -> Status:
+    """Status of the warmest and coldest temperature and the dose against a limit; equal to the limit has reached it."""
+    levels: tuple[tuple[Status, float | None, float | None, float | None], ...] = (
+        ("stop", limit.stop_c, limit.stop_cem43_min, limit.stop_below_c),
+        ("warn", limit.warn_c, limit.warn_cem43_min, limit.warn_below_c),
+    )
+    for status, warm, dose, cold in levels:
+        if _reached(peak_c, warm) or _reached(cem43_min, dose) or (cold is not None and lowest_c <= cold):
+            return status
     return "green"
 
 
@@ -114,7 +117,8 @@ def structure_row(
     nominal = values[0][1]
     hottest, peak = max(values, key=lambda item: (item[1].peak_c, item[1].cem43_min))
     dose = max(value.cem43_min for _, value in values)
-    status: Status = judge(peak.peak_c, dose, limit) if limit else "green"
+    lowest = min(value.lowest_c for _, value in values)
+    status: Status = judge(peak.peak_c, dose, limit, lowest) if limit else "green"
     unfinished = [o for o in counted if o.status != "settled"]
     pierced = structure.name in around.pierced
     if unfinished and status != "stop":
@@ -137,7 +141,8 @@ def structure_row(
         worst_member=hottest.member.name,
         sar_factor=max(o.member.sar_factor for o in counted),
         status=status,
-        words=_words(structure, status, peak.peak_c, dose, limit, pierced, unfinished),
+        words=_words(structure, status, peak.peak_c, dose, lowest, limit, pierced, unfinished),
+        lowest_temperature_c=lowest,
         with_cooling_c=max(cooled) if cooled else None,
     )
 
@@ -159,7 +164,7 @@ def missing_row(requirement: Requirement) -> StructureRow:
         worst_member="",
         sar_factor=1.0,
         status="not assessed",
-        words=f"{requirement.name}: not labelled or outside the image. Not labelled is not safe: add a label to assess it.",
+        words=f"{requirement.name}: not labelled or outside the image. Not labelled is not safe: add a label.",
     )
 
 
@@ -172,6 +177,7 @@ def _words(
     status: Status,
     peak_c: float,
     dose_min: float,
+    lowest_c: float,
     limit: Limit | None,
     pierced: bool,
     unfinished: Sequence[MemberOutcome],
@@ -184,6 +190,8 @@ def _words(
         return "The protocol sets no limit for this structure."
     dose = f"{dose_min:.1f}" if dose_min <= 10_000 else "over 10 000"
     reached = f"In the worst member up to {peak_c:.1f} °C and CEM43 {dose} min"
+    if limit.warn_below_c is not None and lowest_c <= limit.warn_below_c:
+        reached += f", down to {lowest_c:.1f} °C beside the cooled shaft"
     if status == "stop":
         return f"{reached}: reaches the stop limit ({limit.words('stop')})."
     if status == "warn":
@@ -193,9 +201,7 @@ def _words(
 
 def verdict_words(rows: Sequence[StructureRow]) -> str:
     """The safety verdict in one or two sentences that name what binds."""
-    names: dict[Status, list[str]] = {
-        status: [row.name for row in rows if row.status == status] for status in SEVERITY
-    }
+    names: dict[Status, list[str]] = {status: [row.name for row in rows if row.status == status] for status in SEVERITY}
     parts = []
     if names["stop"]:
         parts.append(f"Stop: a limit is reached at {_list(names['stop'])}.")

@@ -17,6 +17,7 @@ class StructureOutcome:
     peak_c: float
     cem43_min: float
     peak_time_s: float
+    lowest_c: float
 
 
 @dataclass(frozen=True)

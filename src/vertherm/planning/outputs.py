@@ -15,7 +15,8 @@ def write_fields(scene: Scene, folder: Path) -> None:
     """Write the nominal fields, the lesions and every zone with its envelopes into ``folder``.
 
     peak_temperature_c, cem43_min, omega: float32 on the heat grid (RAS-aligned, the CT's world).
-    zone_<metric>.nii.gz: 3 in the zone of every member, 2 in the nominal zone, 1 in the zone of some member, 0 elsewhere.
+    zone_<metric>.nii.gz: 3 in the zone of every member, 2 in the nominal zone, 1 in the zone of some member,
+    0 elsewhere.
     """
     folder.mkdir(parents=True, exist_ok=True)
     names = {"peak_c": "peak_temperature_c", "cem43_min": "cem43_min", "omega": "arrhenius_omega"}

@@ -94,7 +94,9 @@ def _run_all(
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     try:
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_prime, initargs=(setup, protocol, lesions)) as pool:
+        with ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_prime, initargs=(setup, protocol, lesions)
+        ) as pool:
             jobs: dict[Any, int] = {pool.submit(_run_primed, member): i for i, member in enumerate(chosen)}
             results: dict[int, MemberOutcome] = {}
             for job in as_completed(jobs):
@@ -114,7 +116,7 @@ _primed: tuple[Setup, Protocol, tuple[LesionOnGrid, ...]] | None = None
 
 def _prime(setup: Setup, protocol: Protocol, lesions: tuple[LesionOnGrid, ...]) -> None:
     """Send the large arrays once a process instead of once a member."""
-    global _primed  # noqa: PLW0603
+    global _primed
     _primed = (setup, protocol, lesions)
 
 

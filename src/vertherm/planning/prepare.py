@@ -1,4 +1,4 @@
-"""From a case file to Case, Treatment and Protocol: reads the images and checks what can be checked before computing."""
+"""From a case file to Case, Treatment and Protocol: reads the images, builds anatomy and needle."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def in_ras(point: Point, frame: str) -> FloatArray:
     return LPS_RAS @ array if frame == "LPS" else array
 
 
-def prepare(entry: CaseFile, case_path: Path | None = None, progress: Progress = silent) -> tuple[Case, Treatment, Protocol]:
+def prepare(
+    entry: CaseFile, case_path: Path | None = None, progress: Progress = silent
+) -> tuple[Case, Treatment, Protocol]:
     """Read everything a case file names.
 
     Raises:

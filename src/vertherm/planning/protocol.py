@@ -31,13 +31,18 @@ class Metric(_Part):
 
 
 class Limit(_Part):
-    """Warn and stop limits of some kinds of structure; a missing number means that quantity has no limit."""
+    """Warn and stop limits of some kinds of structure; a missing number means that quantity has no limit.
+
+    ``..._below_c`` are limits on cooling (a cooled shaft, irrigation).
+    """
 
     kinds: tuple[str, ...] = Field(min_length=1)
     warn_c: float | None = None
     stop_c: float | None = None
     warn_cem43_min: float | None = None
     stop_cem43_min: float | None = None
+    warn_below_c: float | None = None
+    stop_below_c: float | None = None
     source: str = Field(min_length=3)
 
     @field_validator("kinds")
@@ -54,6 +59,8 @@ class Limit(_Part):
         for warn, stop in ((self.warn_c, self.stop_c), (self.warn_cem43_min, self.stop_cem43_min)):
             if warn is not None and stop is not None and warn > stop:
                 raise ValueError("a warn limit lies above its stop limit")
+        if self.warn_below_c is not None and self.stop_below_c is not None and self.warn_below_c < self.stop_below_c:
+            raise ValueError("warn_below_c lies below stop_below_c")
         if self.stop_c is None and self.stop_cem43_min is None:
             raise ValueError("a limit needs stop_c or stop_cem43_min")
         return self
@@ -61,7 +68,12 @@ class Limit(_Part):
     def words(self, level: Literal["warn", "stop"]) -> str:
         """The limit in words, for tables."""
         temperature, dose = getattr(self, f"{level}_c"), getattr(self, f"{level}_cem43_min")
-        parts = [f"{temperature:g} °C" if temperature is not None else "", f"CEM43 {dose:g} min" if dose is not None else ""]
+        below = getattr(self, f"{level}_below_c")
+        parts = [
+            f"{temperature:g} °C" if temperature is not None else "",
+            f"CEM43 {dose:g} min" if dose is not None else "",
+            f"below {below:g} °C" if below is not None else "",
+        ]
         return " or ".join(part for part in parts if part) or "none"
 
 

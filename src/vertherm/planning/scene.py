@@ -16,7 +16,8 @@ from vertherm.imaging.anatomy import Structure
 class ZoneField:
     """A scalar field on the heat grid and the level whose surface is the zone of a metric.
 
-    ``quantity`` says what the field is ("peak_c", "cem43_min", "omega"). ``nominal`` is the nominal member; ``smallest`` and ``largest`` are the cell-wise envelopes over all members.
+    ``nominal`` is the nominal member; ``smallest`` and ``largest`` are the cell-wise envelopes over all members;
+    ``quantity`` says what the field is ("peak_c", "cem43_min", "omega").
     """
 
     metric: str

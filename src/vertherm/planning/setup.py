@@ -23,7 +23,7 @@ NOT_TRACKED = frozenset({"bone", "cortex", "muscle", "disc", "organ"})
 def crop_grid(anatomy: Anatomy, trajectory: Trajectory, numerics: Numerics) -> Grid:
     """Isotropic, RAS-aligned grid around the antenna that reaches the skin where the shaft crosses it.
 
-    Its cell faces fall on multiples of the spacing from the tip, so that the result does not depend on how the CT is stored.
+    Its cell faces fall on multiples of the spacing from the tip, so that the storage of the CT cannot matter.
     """
     reach, spacing = numerics.reach_mm, numerics.spacing_mm
     points = [(trajectory.point_mm(0.3 * reach), reach)]
@@ -92,7 +92,7 @@ def distances_mm(anatomy: Anatomy, trajectory: Trajectory) -> dict[str, float]:
     for structure in anatomy.structures:
         voxels = np.argwhere(structure.mask.data)
         if voxels.size:
-            found[structure.name] = float(tree.query(structure.mask.grid.world(voxels))[0].min())
+            found[structure.name] = float(np.min(tree.query(structure.mask.grid.world(voxels))[0]))
     return found
 
 

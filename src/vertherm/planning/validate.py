@@ -24,9 +24,13 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise InputError(f"The {what} does not exist.", where=str(path), advice="check the path") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The {what} cannot be read.", where=str(path), got=error, expected="a UTF-8 text file") from error
+        raise InputError(
+            f"The {what} cannot be read.", where=str(path), got=error, expected="a UTF-8 text file"
+        ) from error
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"The {what} is not valid TOML.", where=str(path), got=error, advice="correct that line") from error
+        raise InputError(
+            f"The {what} is not valid TOML.", where=str(path), got=error, advice="correct that line"
+        ) from error
 
 
 def validated(model: type[Model], data: dict[str, Any], where: str) -> Model:
