@@ -35,7 +35,7 @@ class Case:
 
     def __post_init__(self) -> None:
         inside = self.got is not None and math.isfinite(self.got) and abs(self.got - self.expected) <= self.tolerance
-        object.__setattr__(self, "passed", inside)
+        object.__setattr__(self, "passed", bool(inside))
 
     @staticmethod
     def not_run(case: str, quantity: str, expected: float, source: str, unit: str, why: str) -> Case:
@@ -49,14 +49,14 @@ class Case:
 
     def row(self) -> dict[str, Any]:
         """The row as in the command-line contract (JSON keys; a non-finite result becomes null)."""
-        got = self.got if self.got is not None and math.isfinite(self.got) else None
+        got = float(self.got) if self.got is not None and math.isfinite(self.got) else None
         return {
             "case": self.case,
             "quantity": self.quantity,
-            "expected": self.expected,
+            "expected": float(self.expected),
             "source": self.source,
             "got": got,
-            "tolerance": self.tolerance,
+            "tolerance": float(self.tolerance),
             "unit": self.unit,
             "pass": self.passed,
             "known": self.known,
