@@ -10,6 +10,10 @@ from vertherm.imaging.anatomy import Anatomy
 from vertherm.planning.objects import Case, Target, Treatment
 from vertherm.planning.protocol import CANAL_KINDS
 
+NEAR_CANAL_MM = 20.0
+"""Closer than this the warning about the posterior cortex is shown."""
+RADIATING_MM = 15.0
+"""The last part of the needle, where every catalogued antenna radiates most."""
 NEAR_LEVEL_MM = 15.0
 """A lesion farther than this from its vertebra's label is called out: the level may be wrong."""
 
@@ -95,9 +99,34 @@ def check_path(treatment: Treatment, anatomy: Anatomy) -> list[str]:
     return pierced
 
 
+def proximity_notes(treatment: Treatment, anatomy: Anatomy) -> list[str]:
+    """What a person must read when the antenna lies near the canal or near metal."""
+    from scipy.spatial import cKDTree
+
+    needle = treatment.trajectory.point_mm(np.arange(0.0, RADIATING_MM + 0.5, 0.5))
+    notes = []
+    near = {}
+    for structure in anatomy.structures:
+        if structure.kind.value in CANAL_KINDS and structure.mask.data.any():
+            points = structure.mask.grid.world(np.argwhere(structure.mask.data))
+            near[structure.name] = float(np.min(cKDTree(points).query(needle)[0]))
+    if near and min(near.values()) < NEAR_CANAL_MM:
+        name = min(near, key=lambda key: near[key])
+        notes.append(
+            f"The antenna lies {near[name]:.0f} mm from the {name}. An intact posterior cortex is not protection: in "
+            "sheep 20-30 W paralysed 10 of 12 (Nijland 2024)."
+        )
+    if anatomy.metal is not None:
+        points = anatomy.metal.grid.world(np.argwhere(anatomy.metal.data))
+        distance = float(np.min(cKDTree(points).query(needle)[0]))
+        notes.append(f"Metal lies {distance:.0f} mm from the antenna: near metal, field and SAR are not to be trusted.")
+    return notes
+
+
 def check_case(case: Case, treatment: Treatment) -> tuple[list[str], list[str]]:
     """Run every check; returns notes for the reader and names of canal structures the needle passes through."""
     notes = [note for target in case.targets for note in check_target(target, case.anatomy)]
+    notes += proximity_notes(treatment, case.anatomy)
     check_tip(treatment, case.anatomy)
     pierced = check_path(treatment, case.anatomy)
     if pierced:

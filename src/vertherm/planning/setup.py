@@ -10,12 +10,12 @@ from vertherm.geometry.volume import FloatArray, Grid
 from vertherm.heat.coupling import Setup
 from vertherm.imaging.anatomy import Anatomy, Structure
 from vertherm.materials.tissue_map import TissueMap
+from vertherm.planning.checks import RADIATING_MM
 from vertherm.planning.objects import Case, Numerics, Treatment
 from vertherm.planning.protocol import Protocol
 
 SKIN_MARGIN_MM = 15.0
 """Cells on all sides of the point where the shaft leaves the body."""
-RADIATING_MM = 15.0
 NOT_TRACKED = frozenset({"bone", "cortex", "muscle", "disc", "organ"})
 """Kinds that carry no limit and would only cost time to follow."""
 
