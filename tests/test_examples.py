@@ -47,7 +47,8 @@ def test_sheep_posterior_wall_is_not_green(power_w: float) -> None:
 def test_sheep_verdict_is_physics_not_a_rule_on_watts() -> None:
     """The same 30 W for one second at the same place heats nothing that matters: green."""
     module = load("sheep_posterior_wall")
-    assert module.run(30.0, spacing_mm=2.0, workers=1, time_s=1.0, run_members=(NOMINAL,)).assessment.verdict == "green"
+    assessment = module.run(30.0, spacing_mm=2.0, workers=1, time_s=1.0, run_members=(NOMINAL,)).assessment
+    assert {row.status for row in assessment.structures if row.kind != "skin"} == {"green"}
 
 
 def test_cool_down_green_at_switch_off_then_stop() -> None:

@@ -22,7 +22,7 @@ def test_lumbar_scan_with_skin(monkeypatch: pytest.MonkeyPatch) -> None:
     assert left is not None
     assert right is not None
     assert left.value > right.value + 0.5, "the needle is on the patient's left"
-    # The heat grid reaches the skin where the shaft crosses it: there is air in it, and the skin is chilled by the shaft.
+    # The heat grid reaches the skin where the shaft crosses it, and the cooled shaft chills it.
     lowest = rows["skin"].lowest_temperature_c
     assert lowest is not None
     assert 15.0 < lowest < 36.0

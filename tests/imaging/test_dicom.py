@@ -63,7 +63,7 @@ def test_compressed_series_are_identical_to_plain_ones(tmp_path: Path, syntax: s
 
 
 def test_rescale_and_padding(tmp_path: Path) -> None:
-    """HU = slope * stored + intercept; padding becomes air."""
+    """HU = slope * stored + intercept; padding that is no HU of air holds no data."""
     hu = phantom_hu()
     hu[:, -1, -1] = 0
     padded = np.where(np.arange(24)[:, None] + np.arange(20) == 42, 5000, hu)
@@ -75,7 +75,7 @@ def test_rescale_and_padding(tmp_path: Path) -> None:
         )
     ct = read_ct(tmp_path)
     np.testing.assert_allclose(ct.data[:-1], hu.transpose(2, 1, 0)[:-1])
-    assert (ct.data[-1, -1] == -1024).all()
+    assert (ct.data[-1, -1] == -3024).all()
 
 
 def test_gantry_tilt_a_slanted_cylinder_comes_out_straight(tmp_path: Path) -> None:

@@ -48,10 +48,10 @@ def test_needle_through_the_canal_needs_the_flag(case: Case) -> None:
     assert "canal" in pierced
 
 
-def test_lesion_far_from_its_level_is_called_out(case: Case) -> None:
+def test_lesion_beside_its_level_is_called_out(case: Case) -> None:
     target = case.targets[0]
     affine = target.mask.grid.affine.copy()
-    affine[2, 3] += 40.0
+    affine[0, 3] += 45.0
     moved = replace(target, mask=Volume(target.mask.data, Grid(target.mask.grid.shape, affine)))
     notes, _ = check_case(replace(case, targets=(moved,)), FAR)
     assert any("is the level right" in note for note in notes)

@@ -131,7 +131,7 @@ def test_net_power_heats_more_than_the_same_forward_power(one_member: Run) -> No
 def test_not_labelled_is_not_assessed() -> None:
     """Taking the skin's label away from a green case makes it 'not assessed', never green."""
     case = phantom_case(spacing_mm=1.5, lesion_radius_mm=5.0, lesion_offset_mm=(2.0, 12.0, 0.0))
-    treatment = constant_power(2.0, 10.0, tip_mm=(-4.0, 11.0, 0.0), entry_mm=(46.0, 41.0, 0.0))
+    treatment = constant_power(0.5, 5.0, tip_mm=TIP_MM, entry_mm=ENTRY_MM)
     arguments = {"workers": 1, "run_members": (Member(),)}
     whole = predict(case, treatment, default_protocol(), COARSE, **arguments).assessment
     assert whole.verdict == "green"
@@ -145,7 +145,8 @@ def test_not_labelled_is_not_assessed() -> None:
 
 def test_requirements_name_roots_by_level_and_side() -> None:
     case = phantom_case(spacing_mm=3.0)
-    names = [r.name for r in requirements(default_protocol(), case.targets[0].level, case.anatomy)]
+    target = case.targets[0]
+    names = [r.name for r in requirements(default_protocol(), target.level, case.anatomy, target.centre_mm)]
     for root in ("root L2 left", "root L2 right", "root L3 left", "root L3 right", "skin"):
         assert root in names
 

@@ -39,7 +39,7 @@ def write_outputs(result, output: Path, progress) -> None:  # type: ignore[no-un
     from vertherm.report.html import write_report
 
     progress("report", 0.0)
-    with atomic_folder(output) as folder:
+    with atomic_folder(output, owned=("fields",)) as folder:
         write_report(result.assessment, result.scene, folder / "report.html")
         write_fields(result.scene, folder / "fields")
         (folder / "assessment.json").write_text(result.assessment.model_dump_json(indent=2) + "\n", "utf-8")
@@ -70,5 +70,7 @@ def tell(assessment: Assessment, output: Path, json_out: bool) -> None:
     for row in assessment.structures:
         if row.peak_temperature_c is None:
             typer.echo(f"  {row.name}: not assessed")
+    for note in assessment.notes:
+        typer.echo(f"  Note: {note}")
     typer.echo(assessment.notice)
     typer.echo(f"Report: {output / 'report.html'}")

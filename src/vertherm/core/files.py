@@ -47,10 +47,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path, owned: tuple[str, ...] = ()) -> Iterator[Path]:
     """Yield an empty temporary folder beside ``folder``; on success its files replace those of ``folder``.
 
-    Files of the same names are replaced, others in ``folder`` stay. On failure nothing in ``folder`` has changed.
+    Files of the same names are replaced, others in ``folder`` stay, except in the sub-folders ``owned``: what an
+    earlier run left there goes. On failure nothing in ``folder`` has changed.
     """
     folder = Path(folder)
     try:
@@ -65,6 +66,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     try:
         yield temporary
         folder.mkdir(exist_ok=True)
+        for name in owned:
+            shutil.rmtree(folder / name, ignore_errors=True)
         for item in sorted(temporary.rglob("*")):
             target = folder / item.relative_to(temporary)
             if item.is_dir():

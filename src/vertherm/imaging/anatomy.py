@@ -132,6 +132,8 @@ class Anatomy:
         metal: bool mask of metal, None where there is none.
         bodies: vertebral bodies without the arch, bool; a level may be missing.
         mr: an MR registered to the CT frame or on its own frame, shown only.
+        no_data: bool mask of voxels that hold no data (beyond the field of view, padding, wedge of a straightened
+            gantry tilt), None where every voxel holds data; their tissue is assumed.
     """
 
     ct: Volume
@@ -145,6 +147,7 @@ class Anatomy:
     metal: Volume | None = None
     bodies: dict[Level, Volume] | None = None
     mr: Volume | None = None
+    no_data: Volume | None = None
 
     def structure(self, name: str) -> Structure:
         """The structure of that name.

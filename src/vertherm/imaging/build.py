@@ -18,6 +18,7 @@ from vertherm.imaging.derive_body import Body, derive_body, derive_skin
 from vertherm.imaging.derive_canal import Canal, derive_canal
 from vertherm.imaging.derive_roots import derive_roots
 from vertherm.imaging.labels import Decoded, decode
+from vertherm.imaging.no_data import find_no_data
 from vertherm.imaging.orient import axis_codes, reoriented
 from vertherm.imaging.read import check_same_frame
 from vertherm.imaging.tables import rule
@@ -45,10 +46,11 @@ def build_anatomy(ct: Volume, labels: Sequence[tuple[Volume, str]], *, mr: Volum
     canonical = ct.with_data(ct.data.astype(np.float32, copy=False)).canonical()
     grid = canonical.grid
     decoded = decode(canonical, labels)
-    body = derive_body(canonical.data, grid.spacing_mm)
+    no_data = find_no_data(canonical.data)
+    body = derive_body(canonical.data, grid.spacing_mm, no_data)
     canal = _canal(decoded, grid)
     structures = _labelled(decoded, grid) + _sac(decoded, grid)
-    notes = [*decoded.notes]
+    notes = [*decoded.notes, *_no_data_notes(no_data)]
     derived, more = _derived(decoded, body, canal, grid, {s.name for s in structures})
     metal = detect_metal(canonical)
     notes += more + ([metal.note()] if metal else [])
@@ -69,6 +71,7 @@ def build_anatomy(ct: Volume, labels: Sequence[tuple[Volume, str]], *, mr: Volum
         metal=cropped(metal_mask, grid, "metal") if metal_mask.any() else None,
         bodies=_bodies(decoded, canal, grid),
         mr=mr,
+        no_data=cropped(no_data, grid, "no data") if no_data.any() else None,
     )
 
 
@@ -141,6 +144,14 @@ def _lesion_notes(anatomy: Anatomy, name: str, inside: Bool) -> list[str]:
         if overlap > 0:
             notes.append(f"lesion '{name}' overlaps the {structure.name} by {overlap:.2f} ml")
     return notes
+
+
+def _no_data_notes(no_data: Bool) -> list[str]:
+    if not no_data.any():
+        return []
+    share = 100 * float(no_data.mean())
+    shown = f"{share:.0f}" if share >= 1 else "less than 1"
+    return [f"{shown} % of the image holds no data (field of view or gantry tilt): nothing there is assessed"]
 
 
 def _canal(decoded: Decoded, grid: Grid) -> Canal | None:
@@ -287,12 +298,11 @@ def _tissue(
     ct: Volume, decoded: Decoded, body: Body, canal: Canal | None, structures: Sequence[Structure], metal: Bool
 ) -> Codes:
     """A tissue for every voxel: HU first, then labels, bone, canal, neural tissue, skin, metal."""
-    from scipy import ndimage
-
     # Noise would speckle fat and muscle into each other; the point spread of the rule hides it.
     sigma = rule("tissue smoothing") / ct.grid.spacing_mm
-    hu = np.asarray(ndimage.gaussian_filter(ct.data, sigma, mode="nearest"), np.float32)
-    codes = _by_hu(hu, ct.grid, body.mask)
+    hu = _smoothed(ct.data, sigma, body.no_data)
+    known = body.mask if body.no_data is None else body.mask & ~body.no_data
+    codes = _by_hu(hu, ct.grid, known)
     # The same smoothing would draw a rim of bone around labelled bone: bone must be bright unsmoothed too.
     codes[(codes == TISSUE_OF["cancellous_bone"]) & (ct.data <= rule("hu bone"))] = TISSUE_OF["muscle"]
     codes[decoded.bone() & (codes != TISSUE_OF["air"])] = TISSUE_OF["vertebra"]
@@ -311,7 +321,21 @@ def _tissue(
         if structure.kind is StructureKind.skin:
             codes[structure.on(ct.grid) & (codes != TISSUE_OF["air"])] = TISSUE_OF["skin"]
     codes[metal] = TISSUE_OF["metal"]
+    if body.no_data is not None:
+        codes[body.no_data] = TISSUE_OF["soft_tissue"]
     return codes
+
+
+def _smoothed(hu: NDArray[np.float32], sigma: NDArray[np.float64], no_data: Bool | None) -> NDArray[np.float32]:
+    """Gaussian smoothing over the voxels that hold data."""
+    from scipy import ndimage
+
+    if no_data is None or not no_data.any():
+        return np.asarray(ndimage.gaussian_filter(hu, sigma, mode="nearest"), np.float32)
+    known = (~no_data).astype(np.float32)
+    weight = ndimage.gaussian_filter(known, sigma, mode="nearest")
+    total = ndimage.gaussian_filter(hu * known, sigma, mode="nearest")
+    return np.asarray(np.where(no_data, hu, total / np.maximum(weight, 1e-3)), np.float32)
 
 
 def _paint_canal(

@@ -32,7 +32,11 @@ def check_hu(ct: Volume) -> None:
                 expected="finite Hounsfield units",
                 advice="export the CT again without masking",
             )
-    low, high = float(data.min()), float(data.max())
+    lowest = float(data.min())
+    # Padding says nothing about the units of the rest.
+    low = float(data.min(where=data > rule("hu no data"), initial=np.inf)) if lowest < 0 else lowest
+    high = float(data.max())
+    low = low if low <= high else lowest
     got = f"{low:g}..{high:g}"
     if low == high:
         raise InputError("The CT is one constant value.", where=where, got=got, expected="Hounsfield units")
@@ -52,9 +56,12 @@ def check_hu(ct: Volume) -> None:
             expected="fat near -100 HU, air near -1000 HU",
             advice="apply rescale slope and intercept (often -1024) when exporting",
         )
-    if low < rule("hu plausible low") or high > rule("hu plausible high"):
+    if lowest < rule("hu plausible low") or high > rule("hu plausible high"):
         raise InputError(
-            "The CT holds values no scanner writes in HU.", where=where, got=got, expected="about -1024..3071"
+            "The CT holds values no scanner writes in HU.",
+            where=where,
+            got=f"{lowest:g}..{high:g}",
+            expected="about -1024..3071",
         )
 
 

@@ -20,10 +20,12 @@ class Body:
     Args:
         mask: the body with everything inside it (gas too); all True where no outside air is in the image.
         outside: air around the body (with table, mattress, clothes); empty where none is in the image.
+        no_data: voxels that hold no data, neither air nor the body's edge; they count as inside ``mask``.
     """
 
     mask: Bool
     outside: Bool
+    no_data: Bool | None = None
 
     @property
     def skin_in_image(self) -> bool:
@@ -31,11 +33,12 @@ class Body:
         return bool(self.outside.any())
 
 
-def derive_body(hu: NDArray[np.float32], spacing_mm: Float) -> Body:
+def derive_body(hu: NDArray[np.float32], spacing_mm: Float, no_data: Bool | None = None) -> Body:
     """Body by threshold, opening (parts the table), largest components, holes filled slice by slice.
 
     What is left counts as outside only where it reaches along an upright edge of the image through most slices: gas in
-    bowel or lung that the image border cuts does not.
+    bowel or lung that the image border cuts does not. Where the field of view ends before the image does (``no_data``),
+    air that reaches along its rim counts too.
     """
     from scipy import ndimage
 
@@ -43,7 +46,8 @@ def derive_body(hu: NDArray[np.float32], spacing_mm: Float) -> Body:
     opened = _opened(tissue, spacing_mm, rule("body opening"))
     labels, count = ndimage.label(opened)
     if count == 0:
-        return Body(np.zeros_like(tissue), np.ones_like(tissue))
+        outside = np.ones_like(tissue) if no_data is None else ~no_data
+        return Body(~outside, outside, no_data)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     large = np.flatnonzero(sizes >= rule("body part share") * sizes.max())
@@ -54,16 +58,25 @@ def derive_body(hu: NDArray[np.float32], spacing_mm: Float) -> Body:
     # What the opening took from the surface comes back, but not the table it had cut off.
     trunk = _dilated(trunk, spacing_mm, rule("body opening")) & tissue
     filled = np.stack([ndimage.binary_fill_holes(trunk[:, :, k]) for k in range(trunk.shape[2])], axis=-1)
-    outside = _reaching_edges(~filled)
-    return Body(~outside, outside)
+    if no_data is None or not no_data.any():
+        outside = _reaching_edges(~filled)
+    else:
+        rest = ~filled & ~no_data
+        outside = _reaching_edges(rest) | _reaching_rim(rest, hu, no_data)
+    return Body(~outside, outside, no_data)
 
 
 def derive_skin(body: Body, spacing_mm: Float) -> Bool:
-    """The outermost layer of the body: skin thickness, at least one voxel; never along the image border."""
+    """The outermost layer of the body: skin thickness, at least one voxel; none along the image border or no data."""
     if not body.skin_in_image:
         return np.zeros_like(body.mask)
     depth = max(rule("skin thickness") + 0.5 * float(spacing_mm.min()), 1.01 * float(spacing_mm.max()))
-    return _dilated(body.outside, spacing_mm, depth) & body.mask
+    if body.no_data is None or not body.no_data.any():
+        return _dilated(body.outside, spacing_mm, depth) & body.mask
+    # Voxels at the rim are mixtures of data and padding: what looks like air there makes no skin.
+    rim = _dilated(body.no_data, spacing_mm, 2.01 * float(spacing_mm.max()))
+    near = _dilated(body.no_data, spacing_mm, depth)
+    return _dilated(body.outside & ~rim, spacing_mm, depth) & body.mask & ~near
 
 
 def _flesh(hu: NDArray[np.float32], part: Bool) -> bool:
@@ -89,6 +102,28 @@ def _reaching_edges(rest: Bool) -> Bool:
             ids, counts = np.unique(labels[x, y, :], return_counts=True)
             kept.update(int(i) for i, n in zip(ids, counts, strict=True) if i > 0 and n >= 0.5 * rest.shape[2])
     return np.isin(labels, sorted(kept)) if kept else np.zeros_like(rest)
+
+
+def _reaching_rim(rest: Bool, hu: NDArray[np.float32], no_data: Bool) -> Bool:
+    """Components of ``rest`` that are air and lie on a good part of the rim of no data, in at least half its slices."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(rest)
+    square = np.ones((3, 3, 1), bool)
+    rim = ndimage.binary_dilation(no_data, square) & ~no_data
+    slices = int(rim.any(axis=(0, 1)).sum())
+    if count == 0 or slices == 0:
+        return np.zeros_like(rest)
+    kept = []
+    ids, touching = np.unique(labels[rim], return_counts=True)
+    for label, touch in zip(ids, touching, strict=True):
+        if label == 0 or touch < rule("no data rim") * np.count_nonzero(rim):
+            continue
+        part = labels == label
+        along = int((part & rim).any(axis=(0, 1)).sum())
+        if along >= 0.5 * slices and float(np.median(hu[part])) < rule("no data air"):
+            kept.append(int(label))
+    return np.isin(labels, kept) if kept else np.zeros_like(rest)
 
 
 def _opened(mask: Bool, spacing_mm: Float, radius_mm: float) -> Bool:

@@ -20,6 +20,8 @@ from vertherm.core.errors import InputError
 from vertherm.core.warnings import ImagingWarning
 from vertherm.geometry.volume import LPS_RAS, FloatArray, Grid, Volume
 from vertherm.imaging.dicom_geometry import Slices, ordered, straightened
+from vertherm.imaging.no_data import NO_DATA_HU, below_air, solid_at_border
+from vertherm.imaging.tables import rule
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
@@ -208,10 +210,23 @@ def _pixels(header: Header) -> NDArray[np.float32]:
     if raw.shape != (int(header.get("Rows")), int(header.get("Columns"))):
         raise InputError("A slice has another size than its header says.", where=str(header.path), got=raw.shape)
     hu = raw.astype(np.float32) * float(header.get("RescaleSlope")) + float(header.get("RescaleIntercept"))
-    padding = header.get("PixelPaddingValue")
-    if padding is not None:
-        hu[raw == int(padding)] = AIR_HU
-    return np.maximum(hu, np.float32(AIR_HU))
+    empty = _padding(header, raw, hu)
+    hu = np.maximum(hu, np.float32(AIR_HU))
+    hu[empty] = NO_DATA_HU
+    return hu
+
+
+def _padding(header: Header, raw: NDArray[Any], hu: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Pixels without data; pixels that are padding by their number but may be noise of air become air in ``hu``."""
+    first = header.get("PixelPaddingValue")
+    stated = np.zeros(raw.shape, bool)
+    if first is not None:
+        ends = sorted((int(first), int(header.get("PixelPaddingRangeLimit", first))))
+        stated = (raw >= ends[0]) & (raw <= ends[1])
+    like_air = stated & (hu > rule("hu no data")) & (hu <= rule("hu air inside"))
+    unlike = stated & ~like_air
+    hu[stated] = AIR_HU
+    return np.asarray(unlike | solid_at_border(stated) | below_air(np.where(stated, np.float32(NO_DATA_HU), hu)))
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
@@ -229,11 +244,11 @@ def _volume(stack: NDArray[np.float32], slices: Slices, first: Header, path: Pat
     """Stack (slice, row, column) in LPS to a RAS volume with axes (column index, row index, slice)."""
     step = slices.step
     if slices.tilt_deg > 0:
-        stack, origin, filled = straightened(stack, slices, AIR_HU)
+        stack, origin, filled = straightened(stack, slices, NO_DATA_HU)
         step = slices.normal * float(step @ slices.normal)
         warnings.warn(
             f"gantry tilt of {slices.tilt_deg:.1f} degrees: slices were shifted (linear interpolation) to an "
-            f"orthogonal grid; {100 * filled:.0f} % of it has no data and is set to air",
+            f"orthogonal grid; {100 * filled:.0f} % of it has no data",
             ImagingWarning,
             stacklevel=4,
         )

@@ -118,7 +118,7 @@ def straightened(
     Args:
         stack: HU, (slice, row, column) in slice order.
         slices: ordered geometry with a tilt.
-        outside_hu: value where no slice has data.
+        outside_hu: value where no slice has data; in ``stack`` too.
 
     Returns:
         The new stack, its origin (LPS mm), and the share of its voxels without data.
@@ -139,6 +139,9 @@ def straightened(
         r, c = _weights(at_row, stack.shape[1]), _weights(at_column, stack.shape[2])
         value = _linear(image, r, c)
         inside = np.outer(r[2], c[2])
+        missing = image == np.float32(outside_hu)
+        if missing.any():  # never a mixture of data and no data
+            inside &= _linear(missing.astype(np.float32), r, c) == 0
         out[k][inside] = value[inside]
         empty += int(inside.size - np.count_nonzero(inside))
     origin = (

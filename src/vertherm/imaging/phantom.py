@@ -271,5 +271,6 @@ def in_orientation(anatomy: Anatomy, codes: str) -> Anatomy:
         structures=tuple(replace(s, mask=turned(s.mask)) for s in anatomy.structures),
         lesions={name: turned(v) for name, v in anatomy.lesions.items()},
         metal=None if anatomy.metal is None else turned(anatomy.metal),
+        no_data=None if anatomy.no_data is None else turned(anatomy.no_data),
         bodies=None if anatomy.bodies is None else {level: turned(v) for level, v in anatomy.bodies.items()},
     )

@@ -45,7 +45,15 @@ def read_mr(path: Path | str) -> Volume:
     Raises:
         InputError: unreadable, or voxels that are not numbers.
     """
-    raw = read_nifti(Path(path))
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(
+            "The MR must be a NIfTI file, not a folder.",
+            where=str(path),
+            expected="NIfTI (.nii, .nii.gz)",
+            advice="convert the DICOM series of the MR to NIfTI first",
+        )
+    raw = read_nifti(path)
     data = raw.data.astype(np.float32)
     if not np.isfinite(data).all():
         raise InputError("The MR holds voxels that are not numbers.", where=str(path), expected="finite values")

@@ -11,7 +11,7 @@ import numpy as np
 from vertherm import RESEARCH_NOTICE
 from vertherm.applicator.antenna import Antenna
 from vertherm.core.provenance import provenance
-from vertherm.geometry.volume import Volume
+from vertherm.geometry.volume import FloatArray, Volume
 from vertherm.heat.coupling import CONSTANTS_USED, Setup, models_used
 from vertherm.materials.constants import constants
 from vertherm.materials.drying import DRYING_IDS
@@ -27,11 +27,13 @@ from vertherm.planning.assessment import (
     StructureRow,
     TargetMetricRow,
     TargetRow,
+    ThermocoupleRow,
     TreatmentRow,
     ZoneRow,
 )
 from vertherm.planning.limits import (
     Circumstances,
+    Requirement,
     counted_for,
     coverage_status,
     missing_row,
@@ -45,7 +47,11 @@ from vertherm.planning.objects import Case, Numerics, Target, Treatment
 from vertherm.planning.outcome import CoverageOutcome, MemberOutcome
 from vertherm.planning.protocol import Protocol
 from vertherm.planning.scene import Curve, Scene, ZoneField
+from vertherm.planning.setup import skin_crossing
 
+HEATED_C = 43.0
+EDGE_WARM_C = 39.0
+"""Outermost cells this warm mean that the crop is too small: 2 K that the fixed faces hide from what lies beyond."""
 COVERAGE_ORDER: tuple[CoverageStatus, ...] = ("covered with margin", "covered", "not covered", "no zone")
 
 
@@ -62,7 +68,7 @@ def assess(
     timings: dict[str, float],
 ) -> Assessment:
     """The assessment of one case: the worst member that counts decides every status."""
-    rows = _structure_rows(case, treatment, protocol, outcomes, pierced, distances)
+    rows = _structure_rows(case, treatment, protocol, outcomes, pierced, distances, setup)
     verdict: Status = worst(row.status for row in rows)
     physical = without_factor(outcomes)
     targets = [_target_row(target, physical, protocol) for target in case.targets]
@@ -82,11 +88,12 @@ def assess(
         zones=[_zone_row(metric.id, metric.label, physical) for metric in protocol.metrics],
         targets=targets,
         structures=rows,
+        thermocouples=[_thermocouple(name, point, physical) for name, point in treatment.thermocouples.items()],
         energy_balance=[EnergyBalance(member=o.member.name, **o.ledger) for o in outcomes],
         members=[_member_row(o) for o in outcomes],
         models=models_used(),
         assumptions=_assumptions(protocol, setup),
-        notes=[*case.anatomy.notes, *notes, *_outside_note(setup, outcomes), *unfinished],
+        notes=[*case.anatomy.notes, *notes, *_edge_note(setup, outcomes), *unfinished],
         timings_s={name: round(value, 3) for name, value in timings.items()},
         provenance=provenance(
             case.inputs,
@@ -118,19 +125,26 @@ def _structure_rows(
     outcomes: Sequence[MemberOutcome],
     pierced: Sequence[str],
     distances: dict[str, float],
+    setup: Setup,
 ) -> list[StructureRow]:
-    wanted = [r for target in case.targets for r in requirements(protocol, target.level, case.anatomy)]
+    wanted = [
+        r for target in case.targets for r in requirements(protocol, target.level, case.anatomy, target.centre_mm)
+    ]
     needed = {name for requirement in wanted for name in requirement.answered_by}
-    around = Circumstances(treatment.schedule.switch_off_s, distances, frozenset(pierced))
+    around = Circumstances(
+        treatment.schedule.switch_off_s, distances, frozenset(pierced), _unseen(case, treatment, setup, outcomes)
+    )
     rows = [
         structure_row(structure, outcomes, protocol, structure.name in needed, around)
         for structure in case.anatomy.structures
-        if structure.name in outcomes[0].structures and protocol.limit_for(structure.kind.value)
+        if structure.name in outcomes[0].structures
+        and (protocol.limit_for(structure.kind.value) or structure.name in needed or structure.name in pierced)
     ]
     # The most severe first, then the hottest: what a reader must see stands on top.
     rows.sort(key=lambda row: (-("green", "warn", "not assessed", "stop").index(row.status), -_hottest(row)))
-    missing = {r.name: missing_row(r) for r in wanted if not set(r.answered_by) & set(outcomes[0].structures)}
-    return [*rows, *missing.values()]
+    shown = {row.name for row in rows}
+    missing = {r.name: missing_row(r) for r in wanted if not set(r.answered_by) & shown}
+    return [*rows, *missing.values(), *_beyond_row(setup, outcomes)]
 
 
 def _hottest(row: StructureRow) -> float:
@@ -140,6 +154,19 @@ def _hottest(row: StructureRow) -> float:
 def _banded(outcomes: Sequence[MemberOutcome], value: Callable[[MemberOutcome], float]) -> Banded:
     values = [value(o) for o in outcomes]
     return Banded(value=values[0], low=min(values), high=max(values))
+
+
+def _thermocouple(name: str, point_mm: FloatArray, outcomes: Sequence[MemberOutcome]) -> ThermocoupleRow:
+    key = f"thermocouple {name}"
+    body = constants("body_temperature").value
+    nominal = outcomes[0]
+    curve = nominal.curves.get(key)
+    return ThermocoupleRow(
+        name=name,
+        position_ras_mm=(float(point_mm[0]), float(point_mm[1]), float(point_mm[2])),
+        peak_temperature_c=_banded(outcomes, lambda o: float(o.curves[key].max()) if key in o.curves else body),
+        peak_time_s=0.0 if curve is None else float(nominal.time_s[int(np.argmax(curve))]),
+    )
 
 
 def _zone_row(metric: str, label: str, outcomes: Sequence[MemberOutcome]) -> ZoneRow:
@@ -294,13 +321,39 @@ def _protocol_assumption(name: str, value: str, source: str) -> Assumption:
     )
 
 
-def _outside_note(setup: Setup, outcomes: Sequence[MemberOutcome]) -> Iterable[str]:
-    hot = np.any([o.fields["peak_c"][setup.tissue.outside_image] >= 43.0 for o in outcomes], axis=0)
+def _unseen(case: Case, treatment: Treatment, setup: Setup, outcomes: Sequence[MemberOutcome]) -> dict[str, str]:
+    """Structures that the prediction does not reach where it matters, and why."""
+    found: dict[str, str] = {}
+    if _edge_heated(setup, outcomes):
+        why = "heat reaches the edge of the computed region; raise [numerics] reach_mm"
+        found.update({name: why for name in setup.tracked if name not in setup.probes})
+    if skin_crossing(case.anatomy, treatment.trajectory) is None:
+        why = "the shaft leaves the image before it reaches the skin"
+        found.update({s.name: why for s in case.anatomy.structures if s.kind.value == "skin"})
+    return found
+
+
+def _edge_heated(setup: Setup, outcomes: Sequence[MemberOutcome]) -> bool:
+    """True where the outermost cells of the heat grid grow warm although their outer faces are held at 37 degC."""
+    edge = np.ones(setup.tissue.grid.shape, bool)
+    edge[1:-1, 1:-1, 1:-1] = False
+    return any(float(o.fields["peak_c"][edge].max()) >= EDGE_WARM_C for o in outcomes)
+
+
+def _edge_note(setup: Setup, outcomes: Sequence[MemberOutcome]) -> Iterable[str]:
+    if _edge_heated(setup, outcomes):
+        yield "Heat reaches the edge of the computed region: raise [numerics] reach_mm."
+
+
+def _beyond_row(setup: Setup, outcomes: Sequence[MemberOutcome]) -> Iterable[StructureRow]:
+    """Tissue heated where there is no image: unknown structures may lie there, so it is not assessed."""
+    hot = np.any([o.fields["peak_c"][setup.tissue.outside_image] >= HEATED_C for o in outcomes], axis=0)
     if hot.any():
         volume = float(np.count_nonzero(hot)) * setup.tissue.grid.voxel_volume_ml
-        yield (
-            f"{volume:.1f} mL beyond the image reach 43 °C in some member: soft tissue was assumed there, and nothing "
-            "that may lie there is assessed."
+        yield missing_row(
+            Requirement("tissue beyond the image", ()),
+            f"{volume:.1f} mL beyond the image reach {HEATED_C:g} °C in some member: soft tissue was assumed there, "
+            "and nothing that may lie there is assessed.",
         )
 
 

@@ -108,6 +108,15 @@ class StructureRow(_Row):
     with_cooling_c: float | None = Field(default=None, description="worst peak with full vessel and CSF cooling")
 
 
+class ThermocoupleRow(_Row):
+    """Predicted peak at a point; ``low`` and ``high`` over all members without the local SAR factor."""
+
+    name: str
+    position_ras_mm: tuple[float, float, float]
+    peak_temperature_c: Banded
+    peak_time_s: float
+
+
 class EnergyBalance(_Row):
     """Ledger of one member in joules; ``error`` is relative to what was delivered."""
 
@@ -149,6 +158,7 @@ class Assessment(_Row):
     zones: list[ZoneRow]
     targets: list[TargetRow]
     structures: list[StructureRow]
+    thermocouples: list[ThermocoupleRow] = Field(default_factory=list)
     energy_balance: list[EnergyBalance]
     members: list[dict[str, Any]]
     models: dict[str, str]

@@ -149,6 +149,13 @@ class Protection(_Part):
 
     thermocouples: tuple[Thermocouple, ...] = ()
 
+    @field_validator("thermocouples")
+    @classmethod
+    def _distinct(cls, value: tuple[Thermocouple, ...]) -> tuple[Thermocouple, ...]:
+        if len({item.name for item in value}) < len(value):
+            raise ValueError("two thermocouples have the same name: give each its own")
+        return value
+
 
 class ProtocolEntry(_Part):
     """Which protocol judges, and whether this reconstructs what happened."""

@@ -10,6 +10,9 @@ from vertherm.imaging.anatomy import Anatomy
 from vertherm.planning.objects import Case, Target, Treatment
 from vertherm.planning.protocol import CANAL_KINDS
 
+TOUCHED_SHARE = 0.1
+"""Share of a lesion in a vertebra from which it counts as lying in it."""
+SHAFT_MM = 400.0
 NEAR_CANAL_MM = 20.0
 """Closer than this the warning about the posterior cortex is shown."""
 RADIATING_MM = 15.0
@@ -58,6 +61,7 @@ def check_target(target: Target, anatomy: Anatomy) -> list[str]:
             expected="all of it in tissue",
             advice="check that the mask belongs to this CT and was drawn in its frame",
         )
+    _check_level(target, anatomy, points)
     vertebra = anatomy.vertebrae.get(target.level)
     if vertebra is None:
         return [f"{target.name}: no label for vertebra {target.level}; the level rests on the user's word alone."]
@@ -70,10 +74,28 @@ def check_target(target: Target, anatomy: Anatomy) -> list[str]:
     return []
 
 
+def _check_level(target: Target, anatomy: Anatomy, points: np.ndarray) -> None:
+    """Refuse a lesion that lies in labelled vertebrae, but not in the one the case names."""
+    inside = {
+        level: float(np.mean(vertebra.sample(points, order=0, outside=0.0) > 0))
+        for level, vertebra in anatomy.vertebrae.items()
+    }
+    touched = [level for level, share in inside.items() if share > TOUCHED_SHARE]
+    if touched and target.level not in touched:
+        raise InputError(
+            "The lesion does not lie in the vertebra that the case names.",
+            where=f"target {target.name}",
+            got=f"level {target.level}, lesion in {', '.join(str(level) for level in touched)}",
+            expected="the level the lesion lies in",
+            advice="check the level on the images; the labels may count differently",
+        )
+
+
 def pierced_structures(trajectory: Trajectory, radius_mm: float, anatomy: Anatomy, kinds: tuple[str, ...]) -> list[str]:
     """Names of structures of ``kinds`` that a needle of ``radius_mm`` passes through, tip to entry."""
     found = []
-    along = trajectory.point_mm(np.arange(0.0, trajectory.length_mm + 0.25, 0.25))
+    # The entry point of a case may lie inside the body: the straight shaft goes on all the same.
+    along = trajectory.point_mm(np.arange(0.0, max(trajectory.length_mm, SHAFT_MM), 0.25))
     normal = _normals(trajectory)
     angles = np.linspace(0.0, 2.0 * np.pi, 8, endpoint=False)
     ring = radius_mm * (np.cos(angles)[:, None] * normal[0] + np.sin(angles)[:, None] * normal[1])

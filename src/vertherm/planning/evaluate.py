@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vertherm.core.errors import SolverError
 from vertherm.geometry.margins import ablation_margin
 from vertherm.geometry.surface import enclosed_volume_ml, zone_axes
 from vertherm.geometry.volume import FloatArray, Volume
 from vertherm.heat.coupling import Setup, run_member
 from vertherm.heat.member import Member
-from vertherm.heat.result import ThermalResult
+from vertherm.heat.result import FAILED, ThermalResult
 from vertherm.materials.constants import constants
 from vertherm.planning.outcome import CoverageOutcome, MemberOutcome, StructureOutcome, ZoneOutcome
 from vertherm.planning.protocol import Protocol
@@ -28,8 +29,11 @@ class LesionOnGrid:
 
 
 def evaluate(setup: Setup, member: Member, protocol: Protocol, lesions: tuple[LesionOnGrid, ...]) -> MemberOutcome:
-    """Run one member and measure what it did."""
-    result = run_member(setup, member)
+    """Run one member and measure what it did; one that fails says so and does not stop the others."""
+    try:
+        result = run_member(setup, member)
+    except (SolverError, MemoryError) as error:
+        return _failed(setup, member, protocol, lesions, f"{FAILED}: {str(error).splitlines()[0]}")
     start = time.perf_counter()
     fields = {"peak_c": result.peak_c, "cem43_min": result.cem43_min, "omega": result.omega}
     zones: dict[str, ZoneOutcome] = {}
@@ -53,6 +57,33 @@ def evaluate(setup: Setup, member: Member, protocol: Protocol, lesions: tuple[Le
         ledger=_ledger(result.energy),
         status=result.status,
         statistics=statistics,
+    )
+
+
+def _failed(
+    setup: Setup, member: Member, protocol: Protocol, lesions: tuple[LesionOnGrid, ...], status: str
+) -> MemberOutcome:
+    """The outcome of a member without a result: nothing is covered, nothing is assessed."""
+    body = constants("body_temperature").value
+    shape, none = setup.tissue.grid.shape, np.zeros(1)
+    fields = {name: np.zeros(shape, np.float32) for name in ("cem43_min", "omega")}
+    names = ("time_s", "duration_s", "forward_w", "net_w", "absorbed_w", "reflection_db")
+    ledger = ("source_j", "stored_j", "perfusion_j", "boundary_j", "held_j", "shaft_j", "error")
+    return MemberOutcome(
+        member=member,
+        structures={name: StructureOutcome(body, 0.0, 0.0, body) for name in setup.tracked},
+        zones={metric.id: ZoneOutcome(0.0, 0.0, 0.0) for metric in protocol.metrics},
+        coverage={
+            lesion.name: {metric.id: CoverageOutcome(0.0, None, None) for metric in protocol.metrics}
+            for lesion in lesions
+        },
+        fields={"peak_c": np.full(shape, body, np.float32), **fields},
+        time_s=none,
+        curves={},
+        power=dict.fromkeys(names, none),
+        ledger=_ledger(dict.fromkeys(ledger, 0.0)),
+        status=status,
+        statistics={},
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from vertherm.clinical.levels import Level, root_names
+from vertherm.geometry.volume import FloatArray
 from vertherm.imaging.anatomy import Anatomy, Structure
 from vertherm.planning.assessment import Banded, CoverageStatus, Status, StructureRow
 from vertherm.planning.outcome import MemberOutcome
@@ -23,12 +26,21 @@ class Requirement:
     answered_by: tuple[str, ...]
 
 
-def requirements(protocol: Protocol, level: Level, anatomy: Anatomy) -> list[Requirement]:
-    """What must be assessed around ``level`` and which labelled structures do it."""
+NEURAL_REACH_MM = 20.0
+"""A canal label answers only where it runs on through this distance above and below the target, without a gap."""
+GAP_MM = 6.0
+
+
+def requirements(protocol: Protocol, level: Level, anatomy: Anatomy, centre_mm: FloatArray) -> list[Requirement]:
+    """What must be assessed around a target at ``centre_mm`` (RAS) in ``level``, and which structures do it."""
     wanted: list[Requirement] = []
     for word in required_for(protocol, level.region.value):
         if word == "canal":
-            wanted.append(_answer("cord, cauda, dural sac or canal", anatomy, CANAL_KINDS))
+            wanted.append(_canal(anatomy, float(centre_mm[2])))
+        elif word.startswith("name:"):
+            start = word.removeprefix("name:")
+            found = tuple(s.name for s in anatomy.structures if s.name.startswith(start) and s.mask.data.any())
+            wanted.append(Requirement(start, found))
         elif word == "roots":
             wanted.extend(_roots(level, anatomy))
         else:
@@ -41,9 +53,24 @@ def _answer(name: str, anatomy: Anatomy, kinds: Iterable[str]) -> Requirement:
     return Requirement(name, tuple(s.name for s in anatomy.structures if s.kind.value in kinds and s.mask.data.any()))
 
 
+def _canal(anatomy: Anatomy, z_mm: float) -> Requirement:
+    """Cord, cauda, dural sac or canal, if together they run past the target without a gap."""
+    parts = [s for s in anatomy.structures if s.kind.value in CANAL_KINDS and s.mask.data.any()]
+    heights = np.concatenate(
+        [[z_mm - NEURAL_REACH_MM, z_mm + NEURAL_REACH_MM]]
+        + [s.mask.grid.world(np.argwhere(s.mask.data))[:, 2] for s in parts]
+    )
+    near = np.sort(heights[np.abs(heights - z_mm) <= NEURAL_REACH_MM + 1e-6])
+    whole = bool(parts) and float(np.diff(near).max()) <= GAP_MM
+    found = tuple(s.name for s in parts) if whole else ()
+    return Requirement("cord, cauda, dural sac or canal beside the target", found)
+
+
 def _roots(level: Level, anatomy: Anatomy) -> list[Requirement]:
+    # An unlabelled neighbour must not hand its root to the next one; only a supernumerary vertebra changes the count.
     upper = [other for other in anatomy.vertebrae if other < level]
-    names = root_names(level, max(upper) if upper else None)
+    nearest = max(upper) if upper else None
+    names = root_names(level, nearest if nearest is not None and nearest.supernumerary else None)
     return [
         Requirement(
             f"root {root} {side}",
@@ -101,6 +128,8 @@ class Circumstances:
     switch_off_s: float
     distances_mm: dict[str, float]
     pierced: frozenset[str] = frozenset()
+    unseen: dict[str, str] = field(default_factory=dict)
+    """Structures that the prediction does not reach where it matters, and why."""
 
 
 def structure_row(
@@ -118,10 +147,13 @@ def structure_row(
     hottest, peak = max(values, key=lambda item: (item[1].peak_c, item[1].cem43_min))
     dose = max(value.cem43_min for _, value in values)
     lowest = min(value.lowest_c for _, value in values)
-    status: Status = judge(peak.peak_c, dose, limit, lowest) if limit else "green"
+    # A structure that matters but has no limit cannot be judged.
+    without_limit: Status = "not assessed" if required else "green"
+    status: Status = judge(peak.peak_c, dose, limit, lowest) if limit else without_limit
     unfinished = [o for o in counted if o.status != "settled"]
     pierced = structure.name in around.pierced
-    if unfinished and status != "stop":
+    unseen = around.unseen.get(structure.name, "")
+    if (unfinished or unseen) and status != "stop":
         status = "not assessed"
     if pierced:
         status = "stop"
@@ -141,13 +173,13 @@ def structure_row(
         worst_member=hottest.member.name,
         sar_factor=max(o.member.sar_factor for o in counted),
         status=status,
-        words=_words(structure, status, peak.peak_c, dose, lowest, limit, pierced, unfinished),
+        words=_words(structure, status, peak.peak_c, dose, lowest, limit, pierced, unfinished, unseen),
         lowest_temperature_c=lowest,
         with_cooling_c=max(cooled) if cooled else None,
     )
 
 
-def missing_row(requirement: Requirement) -> StructureRow:
+def missing_row(requirement: Requirement, words: str = "") -> StructureRow:
     """The row of a required structure that nothing labels: not assessed, whatever the numbers elsewhere say."""
     return StructureRow(
         name=requirement.name,
@@ -164,7 +196,7 @@ def missing_row(requirement: Requirement) -> StructureRow:
         worst_member="",
         sar_factor=1.0,
         status="not assessed",
-        words=f"{requirement.name}: not labelled or outside the image. Not labelled is not safe: add a label.",
+        words=words or f"{requirement.name}: not labelled or outside the image. Not labelled is not safe: add a label.",
     )
 
 
@@ -181,11 +213,16 @@ def _words(
     limit: Limit | None,
     pierced: bool,
     unfinished: Sequence[MemberOutcome],
+    unseen: str,
 ) -> str:
     if pierced:
         return f"The needle passes through {structure.name}: stop, whatever the temperature."
     if status == "not assessed":
-        return f"The prediction is incomplete ({unfinished[0].status}): not assessed."
+        if unseen:
+            return f"Not assessed: {unseen}."
+        if unfinished:
+            return f"The prediction is incomplete ({unfinished[0].status}): not assessed."
+        return "Required, but the protocol sets no limit for it: not assessed."
     if limit is None:
         return "The protocol sets no limit for this structure."
     dose = f"{dose_min:.1f}" if dose_min <= 10_000 else "over 10 000"

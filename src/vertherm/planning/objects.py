@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from vertherm.applicator.antenna import Antenna
 from vertherm.clinical.levels import Level, LevelStatement
 from vertherm.geometry.trajectory import Trajectory
@@ -33,6 +35,11 @@ class Target:
     kind: str
     mask: Volume
     synthetic: bool
+
+    @property
+    def centre_mm(self) -> FloatArray:
+        """Centre of mass, RAS mm."""
+        return self.mask.grid.world(np.argwhere(self.mask.data)).mean(axis=0)
 
     @property
     def level(self) -> Level:

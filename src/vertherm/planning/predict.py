@@ -6,10 +6,12 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
+from vertherm.core.errors import SolverError
 from vertherm.core.progress import Progress, silent
 from vertherm.heat.coupling import Setup
 from vertherm.heat.member import Member, members
@@ -102,6 +104,13 @@ def _run_all(
             for job in as_completed(jobs):
                 results[jobs[job]] = job.result()
                 progress(label, len(results) / len(chosen))
+    except BrokenProcessPool as error:
+        raise SolverError(
+            "A worker process died, most likely for want of memory.",
+            where="members",
+            got=f"{workers} workers, heat grid of {setup.tissue.grid.shape}",
+            advice="run again with --workers 1, or with a larger [numerics] spacing_mm",
+        ) from error
     finally:
         for name, value in before.items():
             if value is None:

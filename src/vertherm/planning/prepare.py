@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from vertherm.clinical.levels import CountingRule, LevelStatement, Transition, p
 from vertherm.clinical.pathology import LesionKind
 from vertherm.core.errors import InputError
 from vertherm.core.progress import Progress, silent
+from vertherm.core.warnings import ImagingWarning
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import LPS_RAS, FloatArray, Volume
 from vertherm.heat.schedule import Activation, Schedule
@@ -41,12 +44,16 @@ def prepare(
     protocol = load_protocol(entry.protocol.path) if entry.protocol.path else default_protocol()
     treatment = _treatment(entry)
     progress("images", 0.0)
-    ct = read_ct(entry.images.ct, series_uid=entry.images.series_uid)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ImagingWarning)
+        ct = read_ct(entry.images.ct, series_uid=entry.images.series_uid)
+    said = tuple(str(item.message) for item in caught if issubclass(item.category, ImagingWarning))
     labels = [(read_labels(item.path, ct), item.vocabulary) for item in entry.images.labels]
     progress("images", 1.0)
     progress("structures", 0.0)
     mr = read_mr(entry.images.mr) if entry.images.mr else None
     anatomy = build_anatomy(ct, labels, mr=mr)
+    anatomy = replace(anatomy, notes=(*said, *anatomy.notes))
     targets = []
     for target in entry.targets:
         anatomy, built = _target(target, anatomy)
@@ -56,6 +63,7 @@ def prepare(
     inputs += [("mr", entry.images.mr)] if entry.images.mr else []
     inputs += [(f"lesion {t.name}", t.mask) for t in entry.targets if t.mask]
     inputs += [("case", case_path)] if case_path else []
+    inputs += [("protocol", entry.protocol.path)] if entry.protocol.path else []
     seeds = {f"lesion {t.name}": t.synthetic.seed for t in entry.targets if t.synthetic}
     case = Case(entry.case, entry.title, anatomy, tuple(targets), tuple(inputs), seeds)
     return case, treatment, protocol

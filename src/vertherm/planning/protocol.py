@@ -17,7 +17,15 @@ CANAL_KINDS = ("cord", "cauda", "dural sac", "canal")
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _known_kinds(value: tuple[str, ...]) -> tuple[str, ...]:
+    known = {kind.value for kind in StructureKind}
+    unknown = sorted(set(value) - known)
+    if unknown:
+        raise ValueError(f"unknown kinds {unknown}; expected some of {sorted(known)}")
+    return value
 
 
 class Metric(_Part):
@@ -48,11 +56,7 @@ class Limit(_Part):
     @field_validator("kinds")
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        known = {kind.value for kind in StructureKind}
-        unknown = sorted(set(value) - known)
-        if unknown:
-            raise ValueError(f"unknown kinds {unknown}; expected some of {sorted(known)}")
-        return value
+        return _known_kinds(value)
 
     @model_validator(mode="after")
     def _ordered(self) -> Limit:
@@ -84,14 +88,30 @@ class LocalSar(_Part):
     kinds: tuple[str, ...]
     source: str
 
+    @field_validator("kinds")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _known_kinds(value)
+
 
 class Required(_Part):
-    """Structures that must be labelled, by region of the spine."""
+    """Structures that must be labelled, by region of the spine.
 
-    cervical: tuple[str, ...]
-    thoracic: tuple[str, ...]
-    lumbar: tuple[str, ...]
-    sacral: tuple[str, ...]
+    Words: "canal" (any of cord, cauda, dural sac, canal), "roots", a kind or several with | between, or "name:" with
+    the beginning of a structure's name.
+    """
+
+    cervical: tuple[str, ...] = Field(min_length=1)
+    thoracic: tuple[str, ...] = Field(min_length=1)
+    lumbar: tuple[str, ...] = Field(min_length=1)
+    sacral: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("cervical", "thoracic", "lumbar", "sacral")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        kinds = [kind for word in value if not word.startswith("name:") for kind in word.split("|")]
+        _known_kinds(tuple(kind for kind in kinds if kind != "roots"))
+        return value
 
 
 class Protocol(_Part):

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from vertherm.core.errors import InputError
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import FloatArray, Grid
 from vertherm.heat.coupling import Setup
-from vertherm.imaging.anatomy import Anatomy, Structure
+from vertherm.imaging.anatomy import Anatomy, Structure, on_grid
 from vertherm.materials.tissue_map import TissueMap
 from vertherm.planning.checks import RADIATING_MM
 from vertherm.planning.objects import Case, Numerics, Treatment
 from vertherm.planning.protocol import Protocol
 
+SENSOR_MARGIN_MM = 5.0
 SKIN_MARGIN_MM = 15.0
 """Cells on all sides of the point where the shaft leaves the body."""
 NOT_TRACKED = frozenset({"bone", "cortex", "muscle", "disc", "organ"})
 """Kinds that carry no limit and would only cost time to follow."""
 
 
-def crop_grid(anatomy: Anatomy, trajectory: Trajectory, numerics: Numerics) -> Grid:
-    """Isotropic, RAS-aligned grid around the antenna that reaches the skin where the shaft crosses it.
+def crop_grid(anatomy: Anatomy, trajectory: Trajectory, numerics: Numerics, sensors: Sequence[FloatArray] = ()) -> Grid:
+    """Isotropic, RAS-aligned grid around the antenna that reaches the skin where the shaft crosses it, and ``sensors``.
 
     Its cell faces fall on multiples of the spacing from the tip, so that the storage of the CT cannot matter.
     """
@@ -30,6 +35,7 @@ def crop_grid(anatomy: Anatomy, trajectory: Trajectory, numerics: Numerics) -> G
     exit_mm = skin_crossing(anatomy, trajectory)
     if exit_mm is not None:
         points.append((exit_mm, SKIN_MARGIN_MM))
+    points += [(point, SENSOR_MARGIN_MM) for point in sensors]
     lower = np.min([point - margin for point, margin in points], axis=0)
     upper = np.max([point + margin for point, margin in points], axis=0)
     tip = trajectory.tip_mm
@@ -96,11 +102,32 @@ def distances_mm(anatomy: Anatomy, trajectory: Trajectory) -> dict[str, float]:
     return found
 
 
+def _sensors(treatment: Treatment, anatomy: Anatomy) -> list[FloatArray]:
+    """Thermocouples and control sensors, RAS mm; refuses one outside the image."""
+    named = {f"thermocouple {name}": point for name, point in treatment.thermocouples.items()}
+    for number, activation in enumerate(treatment.schedule.activations, 1):
+        if activation.sensor_mm is not None:
+            named[f"sensor of activation {number}"] = np.array(activation.sensor_mm)
+    lower, upper = anatomy.ct.grid.bounds()
+    for name, point in named.items():
+        if not anatomy.ct.grid.contains(point):
+            raise InputError(
+                "A temperature sensor lies outside the image.",
+                where=name,
+                got=f"RAS {np.round(point, 1).tolist()} mm",
+                expected=f"within {np.round(lower, 1).tolist()} to {np.round(upper, 1).tolist()} mm",
+                advice="check the coordinates and their frame (RAS or LPS)",
+            )
+    return list(named.values())
+
+
 def make_setup(case: Case, treatment: Treatment, protocol: Protocol, numerics: Numerics) -> Setup:
     """Everything one member needs, picklable."""
     anatomy = case.anatomy
-    grid = crop_grid(anatomy, treatment.trajectory, numerics)
+    grid = crop_grid(anatomy, treatment.trajectory, numerics, _sensors(treatment, anatomy))
     tissue = TissueMap.from_volumes(grid, anatomy.tissue, anatomy.tissue_names, hu=anatomy.ct)
+    if anatomy.no_data is not None:
+        tissue = replace(tissue, outside_image=tissue.outside_image | on_grid(anatomy.no_data, grid))
     probes: dict[str, NDArray[np.int64]] = {}
     neural: list[NDArray[np.int64]] = []
     tracked: list[str] = []
