@@ -88,7 +88,10 @@ def test_what_is_padding_and_what_is_not() -> None:
     expected = np.zeros(hu.shape, bool)
     expected[:, :4] = expected[55:, 40:] = True
     found = find_no_data(noisy)
-    assert (found & ~expected).sum() <= 0.01 * expected.sum()  # a lone dark voxel of the air that touches the region
+    # Noise clipped to the padding's number (5 % of this air) may join where it lies within two pixels, not beyond.
+    near = ndimage.binary_dilation(expected, np.ones((3, 3, 1)), iterations=2) & ~expected
+    assert not (found & ~expected & ~near).any()
+    assert found[near].mean() < 0.1
     assert found[expected].mean() > 0.99
 
 

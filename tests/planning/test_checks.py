@@ -55,3 +55,14 @@ def test_lesion_beside_its_level_is_called_out(case: Case) -> None:
     moved = replace(target, mask=Volume(target.mask.data, Grid(target.mask.grid.shape, affine)))
     notes, _ = check_case(replace(case, targets=(moved,)), FAR)
     assert any("is the level right" in note for note in notes)
+
+
+def test_lesion_and_tip_beyond_the_field_of_view_are_refused(case: Case) -> None:
+    affine = np.eye(4)
+    affine[:3, 3] = (-60.0, -60.0, -60.0)
+    everywhere = Volume(np.ones((120, 120, 120), bool), Grid((120, 120, 120), affine))
+    blind = replace(case, anatomy=replace(case.anatomy, no_data=everywhere))
+    with pytest.raises(InputError, match="lesion lies outside"):
+        check_case(blind, FAR)
+    with pytest.raises(InputError, match="tip lies outside the image"):
+        check_case(replace(blind, targets=()), FAR)

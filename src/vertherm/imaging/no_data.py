@@ -46,7 +46,7 @@ def solid_at_border(found: Bool) -> Bool:
     labels, _ = ndimage.label(opened)
     kept = (labels == labels[0, 0])[3:-3, 3:-3]
     parts, _ = ndimage.label(kept)  # a lone pixel in a corner would pass the opening
-    kept &= (np.bincount(parts.ravel()) >= 9)[parts]
+    kept &= (np.bincount(parts.ravel()) >= 3)[parts]
     # The opening took the corners of a jagged rim.
     return np.asarray(ndimage.binary_dilation(kept, square, iterations=2) & found) if kept.any() else kept
 

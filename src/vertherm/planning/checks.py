@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vertherm.core.errors import InputError
 from vertherm.geometry.trajectory import Trajectory
+from vertherm.geometry.volume import FloatArray
 from vertherm.imaging.anatomy import Anatomy
 from vertherm.planning.objects import Case, Target, Treatment
 from vertherm.planning.protocol import CANAL_KINDS
@@ -25,7 +27,7 @@ def check_tip(treatment: Treatment, anatomy: Anatomy) -> None:
     """Raises InputError where the antenna's tip lies outside the image or outside the body."""
     tip = treatment.trajectory.tip_mm
     lower, upper = anatomy.ct.grid.bounds()
-    if not anatomy.ct.grid.contains(tip):
+    if not anatomy.ct.grid.contains(tip) or _without_data(tip[None], anatomy)[0]:
         raise InputError(
             "The antenna's tip lies outside the image.",
             where="applicators[1].tip",
@@ -43,6 +45,13 @@ def check_tip(treatment: Treatment, anatomy: Anatomy) -> None:
         )
 
 
+def _without_data(points_mm: FloatArray, anatomy: Anatomy) -> NDArray[np.bool_]:
+    """True where the image holds no data (beyond the field of view), points of shape (n, 3)."""
+    if anatomy.no_data is None:
+        return np.zeros(len(points_mm), bool)
+    return np.asarray(anatomy.no_data.sample(points_mm, order=0, outside=0.0) > 0)
+
+
 def check_target(target: Target, anatomy: Anatomy) -> list[str]:
     """Notes on a lesion; raises InputError where it is empty, outside the image or outside the body."""
     where = f"target {target.name}"
@@ -52,7 +61,7 @@ def check_target(target: Target, anatomy: Anatomy) -> list[str]:
     points = target.mask.grid.world(inside)
     codes = anatomy.tissue.sample(points, order=0, outside=-1.0)
     air = [code for code, name in anatomy.tissue_names.items() if name == "air"]
-    outside = float(np.mean((codes < 0) | np.isin(codes, air)))
+    outside = float(np.mean((codes < 0) | np.isin(codes, air) | _without_data(points, anatomy)))
     if outside > 0.05:
         raise InputError(
             "The lesion lies outside the body or the image.",
