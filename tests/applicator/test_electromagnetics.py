@@ -132,7 +132,7 @@ def test_gridded_and_layered_media_reduce_to_homogeneous(choke_model, choke_in_b
 
 
 def test_layers_near_the_antenna_matter_and_far_ones_do_not(choke_model, choke_in_bone):
-    """Tissue within about 10 mm decides S11 (numerics part A 2): a layer from 5 mm on shifts it, from 30 mm not."""
+    """Tissue within about 10 mm decides S11 (own prototype runs): a layer from 5 mm on shifts it, from 30 mm not."""
     near = choke_model.solve(Layered((5.0,), (18.55, 52.7), (0.805, 1.74)))
     far = choke_model.solve(Layered((30.0,), (18.55, 52.7), (0.805, 1.74)))
     assert abs(near.s11 - choke_in_bone.s11) > 0.05

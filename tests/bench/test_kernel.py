@@ -16,7 +16,7 @@ needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc on th
 
 @needs_gcc
 def test_rows_beside_c() -> None:
-    """Every row has the columns of design section 4; the two codes agree to 1e-4 K and 1e-3 of CEM43 after a step."""
+    """Every row has its columns; the two codes agree to 1e-4 K and 1e-3 of CEM43 after a step."""
     found = rows(quick=True, threads=1)
     json.dumps(found, allow_nan=False)
     names = [row["name"] for row in found]

@@ -49,7 +49,7 @@ def test_nerve_model_fits_its_data(t_c, minutes):
 
 
 def test_skin_unit_rate_temperature():
-    """Henriques and Moritz: rate 1/s at Ea/(R ln A) = 59.9 degC (facts 4); one digit, 0.05 K."""
+    """Henriques and Moritz: rate 1/s at Ea/(R ln A) = 59.9 degC; one digit, 0.05 K."""
     m = damage_model("skin")
     assert m.ea_j_mol / (GAS_CONSTANT * m.ln_a) - 273.15 == pytest.approx(59.9, abs=0.05)
 
@@ -60,7 +60,7 @@ def test_skin_constants_are_not_used_for_nerve():
 
 
 def test_no_model_counts_at_body_temperature():
-    """Liver constants unguarded reach omega 1 in 58 min at 37 degC (numerics part B 6): the guard must zero them."""
+    """Liver constants unguarded reach omega 1 in 58 min at 37 degC (own prototype runs): the guard must zero them."""
     liver = damage_model("liver_coagulation")
     unguarded = math.exp(liver.ln_a - liver.ea_j_mol / (GAS_CONSTANT * 310.15))
     assert 1 / unguarded / 60 == pytest.approx(58, rel=0.03)

@@ -11,7 +11,7 @@ from vertherm.materials.perfusion import conductivity_factor, perfusion_model
 
 
 def test_sigmoid_gives_the_published_liver_curve():
-    """Ji and Brace 2011 as tabulated in facts 3.3 at 37, 60, 80, 100, 110 degC; tolerance half the last digit."""
+    """Ji and Brace 2011 as tabulated at 37, 60, 80, 100, 110 degC; tolerance half the last digit."""
     model = drying("sigmoid")
     assert isinstance(model, SigmoidDrying)
     eps, sigma = model.liver([37, 60, 80, 100, 110])

@@ -22,7 +22,7 @@ from vertherm.materials.unverified import used_unverified
 
 
 def test_a_known_row_arrives_unchanged():
-    """IT'IS cancellous bone and Gabriel's cancellous row (facts 3.1, 3.2)."""
+    """IT'IS cancellous bone and Gabriel's cancellous row."""
     bone = tissue("cancellous_bone")
     assert (bone.density, bone.heat_capacity, bone.conductivity) == (1178.33, 2274.0, 0.3125)
     assert bone.perfusion == pytest.approx(2237, abs=0.5)

@@ -49,7 +49,7 @@ def test_nearer_stronger_longer_is_hotter(one_member: Run) -> None:
 
 @pytest.mark.parametrize("orientation", ["LPS", "PIR", "SRA"])
 def test_storage_order_does_not_matter(one_member: Run, orientation: str) -> None:
-    """Flips and permutations with a matching affine give the same numbers to rounding: 1e-3 K (design section 3)."""
+    """Flips and permutations with a matching affine give the same numbers to rounding: 1e-3 K."""
     plain, turned = one_member(), one_member(orientation=orientation)
     assert peaks(plain).keys() == peaks(turned).keys()
     for name, value in peaks(plain).items():
@@ -62,7 +62,7 @@ def test_storage_order_does_not_matter(one_member: Run, orientation: str) -> Non
 
 
 def test_oblique_grid_changes_little(one_member: Run) -> None:
-    """A CT stored on an oblique grid: zone within 0.5 mm, peaks away from interfaces within 0.5 K (design section 3).
+    """A CT stored on an oblique grid: zone within 0.5 mm, peaks away from interfaces within 0.5 K.
 
     Voxels of 1 mm and cells of 1.5 mm: the label maps themselves differ by the rasterisation, not by the solver.
     """

@@ -42,7 +42,7 @@ def _write(tmp_path: Path, text: str) -> Path:
 
 
 def test_design_limits() -> None:
-    """The table of design section 6, row by row."""
+    """The table of the safety defaults, row by row."""
     protocol = default_protocol()
     for kind in ("cord", "cauda", "dural sac", "canal"):
         limit = protocol.limit_for(kind)

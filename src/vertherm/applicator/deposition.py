@@ -1,7 +1,7 @@
 """Between the patient's cells and the antenna's half plane: mean medium in, power density out.
 
 The antenna sees the azimuthal mean of the patient around the needle; the patient gets |E(r, z)|^2 weighted with the
-local conductivity and renormalised to the absorbed power (design section 5). What that cannot do: the field does not
+local conductivity and renormalised to the absorbed power. What that cannot do: the field does not
 bend around a structure beside the needle (local SAR there can be 2-3 times off), and structure around the needle finer
 than a cell is not seen.
 """

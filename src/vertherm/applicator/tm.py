@@ -1,6 +1,6 @@
 """Axisymmetric TM finite elements in u = r * H_phi: assembly with reusable element matrices, solve, powers.
 
-With H_phi itself as unknown a coaxial line locks (reference: numerics part A 1); u is constant in a TEM line, hence
+With H_phi itself as unknown a coaxial line locks (own prototype runs); u is constant in a TEM line, hence
 exact. Weak form, exp(+j w t), peak phasors, e = eps_r - j sigma / (w eps0):
 
     int (1/e grad u . grad v - k0^2 u v) / r  +  j k0 int_port u v / (sqrt(e) r)  +  j k0 int_open u v / (sqrt(e) r)

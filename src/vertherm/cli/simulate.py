@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from vertherm.core.progress import Progress
     from vertherm.planning.assessment import Assessment
+    from vertherm.planning.predict import CaseResult
 
 LIMIT_BROKEN = 3
 
@@ -32,7 +34,7 @@ def simulate(
     return LIMIT_BROKEN if result.assessment.verdict == "stop" else 0
 
 
-def write_outputs(result, output: Path, progress) -> None:  # type: ignore[no-untyped-def]
+def write_outputs(result: CaseResult, output: Path, progress: Progress) -> None:
     """Everything a run leaves behind, in one go: a failed write leaves nothing half-written."""
     from vertherm.core.files import atomic_folder
     from vertherm.planning.outputs import write_fields

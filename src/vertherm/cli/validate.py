@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import typer
+
+if TYPE_CHECKING:
+    from vertherm.validation.case import Case
 
 
 def validate(json_out: bool = typer.Option(False, "--json", help="Print one JSON document on stdout.")) -> int:
@@ -21,7 +25,7 @@ def validate(json_out: bool = typer.Option(False, "--json", help="Print one JSON
     return 1 if unexplained(cases) else 0
 
 
-def _table(cases) -> None:  # type: ignore[no-untyped-def]
+def _table(cases: list[Case]) -> None:
     from rich.console import Console
     from rich.table import Table
 

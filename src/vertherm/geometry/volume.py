@@ -1,7 +1,7 @@
 """The one geometry type of the project: an array that carries its affine and its frame.
 
 World coordinates are millimetres in RAS+ as in NIfTI: +x to the patient's right, +y anterior, +z superior.
-Array axes are (i, j, k) in storage order, whatever that is; nothing may depend on it (design section 3).
+Array axes are (i, j, k) in storage order, whatever that is; nothing may depend on it.
 """
 
 from __future__ import annotations

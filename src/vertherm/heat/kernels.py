@@ -3,8 +3,8 @@
 
 All fields are float32 of shape (nx+2, ny+2, nz+2): one ghost layer around the cells, so that no inner loop branches.
 Inner loops index with unsigned integers (a signed index would be tested for wrap-around), carry no reduction that the
-compiler cannot vectorise, and no function call: this is what lets LLVM reach the speed of plain C (numerics part B
-section 1; slices of rows instead of unsigned indices cost 15 %). Maxima of rows are taken over the bit patterns of the
+compiler cannot vectorise, and no function call: this is what lets LLVM reach the speed of plain C (own prototype runs;
+slices of rows instead of unsigned indices cost 15 %). Maxima of rows are taken over the bit patterns of the
 floats as int32, which vectorises (float maxima do not and cost 9 times as much): the order of the bits is that of the
 floats as long as one of them is positive; a row of negative numbers yields some negative number.
 

@@ -1,6 +1,6 @@
 """Tissue on the heat grid, finer than its cells: what heat and field solvers read their properties from.
 
-Plain label voxels triple the error of the temperature (design section 5). Every cell is therefore divided into s^3
+Plain label voxels triple the error of the temperature. Every cell is therefore divided into s^3
 sub-cells, each holding the tissue with the largest trilinear vote of the eight label voxels around it, so interfaces
 are smooth surfaces instead of stairs.
 """

@@ -96,7 +96,7 @@ def cases() -> list[Case]:
 
 
 STEFAN = {"k": 0.5, "wet": 4e6, "dry": 0.6e6, "latent": 1e9, "wall_c": 180.0, "start_c": 37.0, "boil_c": 100.0}
-"""W/mK, J/m3K, J/m3K, J/m3, degC: tissue-like numbers of a boiling front (facts 3.3) with a hot wall."""
+"""W/mK, J/m3K, J/m3K, J/m3, degC: tissue-like numbers of a boiling front with a hot wall."""
 
 
 def neumann_front_m(time_s: float) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Case:
-    """One compared number of ``vertherm validate`` (design section 4).
+    """One compared number of ``vertherm validate``.
 
     Args:
         case: name of the case, e.g. ``"coaxial slot (case A)"``.

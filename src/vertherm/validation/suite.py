@@ -27,5 +27,5 @@ def unexplained(cases: Sequence[Case]) -> list[Case]:
 
 
 def document(cases: Sequence[Case]) -> dict[str, Any]:
-    """The JSON document of design section 4."""
+    """The JSON document of the command-line contract."""
     return {"schema_version": 1, "cases": [case.row() for case in cases]}
