@@ -52,6 +52,7 @@ from vertherm.planning.setup import skin_crossing
 HEATED_C = 43.0
 EDGE_WARM_C = 39.0
 """Outermost cells this warm mean that the crop is too small: 2 K that the fixed faces hide from what lies beyond."""
+BESIDE_SHAFT_MM = 12.0
 COVERAGE_ORDER: tuple[CoverageStatus, ...] = ("covered with margin", "covered", "not covered", "no zone")
 
 
@@ -334,10 +335,15 @@ def _unseen(case: Case, treatment: Treatment, setup: Setup, outcomes: Sequence[M
 
 
 def _edge_heated(setup: Setup, outcomes: Sequence[MemberOutcome]) -> bool:
-    """True where the outermost cells of the heat grid grow warm although their outer faces are held at 37 degC."""
+    """True where the outermost cells of the heat grid grow warm although their outer faces are held at 37 degC.
+
+    Cells beside the shaft do not count: where it leaves the grid it is warm, and a larger grid would not change that.
+    """
     edge = np.ones(setup.tissue.grid.shape, bool)
     edge[1:-1, 1:-1, 1:-1] = False
-    return any(float(o.fields["peak_c"][edge].max()) >= EDGE_WARM_C for o in outcomes)
+    radius, _ = setup.trajectory.cylindrical_mm(setup.tissue.grid.world(np.argwhere(edge)))
+    away = radius > BESIDE_SHAFT_MM
+    return any(float(o.fields["peak_c"][edge][away].max()) >= EDGE_WARM_C for o in outcomes)
 
 
 def _edge_note(setup: Setup, outcomes: Sequence[MemberOutcome]) -> Iterable[str]:
