@@ -11,7 +11,6 @@ import pytest
 from tests.heat.blocks import block, gaussian, radius_m
 from vertherm.core.errors import InputError
 from vertherm.geometry.volume import Grid
-from vertherm.heat.baseline import baseline_c
 from vertherm.heat.bioheat import BioheatProblem, BioheatSolver, StepLimits
 from vertherm.heat.result import ThermalResult
 from vertherm.heat.schedule import Activation, Schedule, TemperatureControl
@@ -202,7 +201,7 @@ def test_default_steps_are_accurate() -> None:
     assert plain.peaks()["s"].cem43_min == pytest.approx(fine.peaks()["s"].cem43_min, rel=0.03)
 
 
-def test_skin_before_treatment() -> None:
+def test_skin_cooled_by_the_room() -> None:
     """A slab of perfused tissue under room air (h 10 W/m2K, 22 degC): T = 37 - dT exp(-m x), one-dimensional.
 
     dT = 15 h / (h + k m), m = sqrt(W / k); h in series with half a cell. 0.05 K.
@@ -216,18 +215,14 @@ def test_skin_before_treatment() -> None:
     held[0] = True
     problem = BioheatProblem(spacing, uniform.capacity, (kx, ky, kz), uniform.perfusion, held=held,
                              held_temperature_c=22.0, boundary="insulated")  # fmt: skip
-    field = baseline_c(problem)
+    solver = BioheatSolver(problem)
+    solver.advance(4 * 3600.0)  # from 37 degC to the steady state
+    field = solver.temperature_c
     m = np.sqrt(w / k)
     drop = 15.0 * h / (h + k * m)
     depth = (np.arange(1, n) - 0.5) * spacing
     assert field[1:, 0, 0] == pytest.approx(37 - drop * np.exp(-m * depth), abs=0.05)
     assert (field[0] == 22.0).all()
-    # and it is steady: an hour of the solver changes nothing
-    settled = BioheatProblem(spacing, uniform.capacity, (kx, ky, kz), uniform.perfusion, held=held,
-                             held_temperature_c=22.0, boundary="insulated", initial_c=field)  # fmt: skip
-    solver = BioheatSolver(settled)
-    solver.advance(3600.0)
-    assert np.abs(solver.temperature_c - field).max() < 0.05
 
 
 def test_result_carries_everything() -> None:

@@ -65,7 +65,6 @@ class Setup:
     Args:
         tissue: tissues on the heat grid.
         trajectory: the needle.
-        cooled: True where coolant runs in the shaft.
         power_kind: "set", "forward" or "net": what the schedule's power means.
         probes: flat heat-grid cells of every structure to follow, by name.
         tracked: names of all structures with a row, also those wholly outside the heat grid.
@@ -78,7 +77,6 @@ class Setup:
     trajectory: Trajectory
     antenna: Antenna
     frequency_hz: float
-    cooled: bool
     schedule: Schedule
     power_kind: str
     probes: dict[str, NDArray[np.int64]]

@@ -118,7 +118,7 @@ def _carried(holes: Bool, closed: NDArray[np.intp], spacing_mm: Float, bone: Boo
         for k in range(int(a) + 1, int(b)):
             out[:, :, k] = section(int(a), int(b), (k - a) / (b - a))
     reach = round(rule("canal reach") / float(spacing_mm[2]))
-    slope = _slope(centres)
+    slope = _Slope(centres)
     for end, way in ((int(closed[0]), -1), (int(closed[-1]), +1)):
         moved, step = np.zeros(2), slope(end) * way
         for k in range(end + way, end + way * (reach + 1), way):
@@ -144,7 +144,7 @@ def _least_bone(field: Float, moved: Float, plane: Bool) -> Float:
     return best
 
 
-class _slope:  # noqa: N801
+class _Slope:
     """Shift of the canal's centre per slice near a slice (voxels), fitted over the closed slices around it."""
 
     def __init__(self, centres: dict[int, Float]) -> None:

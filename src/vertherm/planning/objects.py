@@ -76,7 +76,6 @@ class Treatment:
 
     antenna: Antenna
     frequency_hz: float
-    cooled: bool
     trajectory: Trajectory
     schedule: Schedule
     power_kind: str

@@ -38,7 +38,6 @@ def constant_power(
     return Treatment(
         antenna=found,
         frequency_hz=frequency_mhz * 1e6,
-        cooled=found.cooled,
         trajectory=Trajectory(np.array(entry_mm), np.array(tip_mm)),
         schedule=Schedule((Activation(power_w=power_w, duration_s=time_s),)),
         power_kind=power_kind,

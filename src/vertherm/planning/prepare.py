@@ -121,7 +121,6 @@ def _treatment(entry: CaseFile) -> Treatment:
     return Treatment(
         antenna=antenna,
         frequency_hz=frequency_hz,
-        cooled=antenna.cooled,
         trajectory=trajectory,
         schedule=schedule,
         power_kind=entry.schedule.power_kind,

@@ -145,7 +145,6 @@ def make_setup(case: Case, treatment: Treatment, protocol: Protocol, numerics: N
         trajectory=treatment.trajectory,
         antenna=treatment.antenna,
         frequency_hz=treatment.frequency_hz,
-        cooled=treatment.cooled,
         schedule=treatment.schedule,
         power_kind=treatment.power_kind,
         probes=probes,
