@@ -12,11 +12,12 @@ WORKERS ?= 2
 .PHONY: setup demo test check docs validate bench lock clean
 setup: .venv/.ready
 
-.venv/.ready: requirements/lock.txt requirements/demo.txt pyproject.toml
+.venv/.ready: requirements/lock.txt requirements/demo.txt requirements/oracles.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' || { echo "Vertherm needs Python 3.11 or 3.12; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/demo.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/oracles.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -44,7 +45,7 @@ bench: setup
 
 # Needs uv (pip install uv). Hashes yes, registry addresses no.
 lock:
-	uv pip compile pyproject.toml --extra dev --extra docs --universal --python-version 3.11 --generate-hashes \
+	uv pip compile pyproject.toml --extra dev --extra docs --extra postgres --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" -o requirements/lock.txt
 
 clean:

@@ -1,0 +1,1 @@
+"""The registry: schema, audit, integrity, import, export, synthetic series. Never imports physics or imaging."""

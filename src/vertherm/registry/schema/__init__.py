@@ -1,0 +1,1 @@
+"""What the registry stores: one catalogue of entities and fields from which everything else is made."""

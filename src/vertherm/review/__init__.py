@@ -1,0 +1,1 @@
+"""The review of a series: statistics, tables, figures, texts. Never imports physics or imaging."""
