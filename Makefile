@@ -24,7 +24,9 @@ setup: .venv/.ready
 demo: setup
 	$(BIN)/vertherm demo -o out/demo
 
+# PostgreSQL and the PDF library's system libraries are installed where we are root; the tests start and stop the server.
 test: setup
+	bash tests/servers/install.sh
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: setup
