@@ -11,16 +11,17 @@ from vertherm.registry.schema.field import Entity, Field, Kind
 PAGE = Path(__file__).with_name("reference") / "data-dictionary.md"
 INTRODUCTION = f"""# Data dictionary
 
-Written by `docs/fill_dictionary.py` from `src/vertherm/registry/schema`; a test keeps it current. Schema version
-{SCHEMA_VERSION}. The same catalogue makes the tables, the constraints of the database, the checks on import, the
-headers of CSV and XLSX files and the REDCap data dictionary.
+Written by `docs/fill_dictionary.py` from `src/vertherm/registry/schema`; a test keeps it current. This is
+schema version {SCHEMA_VERSION}. The same catalogue makes the tables, the constraints of the database, the checks on
+import, the headers of CSV and XLSX files and the REDCap data dictionary.
 
 Marks: **key** part of the primary key; **required** a row without it is refused; **computed** filled from its parts
 where it is left empty, checked against them where it is filled; **or reason** either this or the field of the same name
 with `_missing` must be filled, never both; **identifier** and **free text** are left out of de-identified exports.
 Dates are calendar days, written 2024-05-31. An empty cell means not recorded. Codes are stored, labels are shown.
 
-A dated row may not lie after the patient's death. The database itself enforces every rule of this page."""
+A dated row may not lie after the patient's death. The database itself enforces types, limits, codes,
+references and every rule listed here."""
 _LIMITS = (Kind.integer, Kind.number)
 
 
