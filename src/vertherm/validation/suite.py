@@ -11,10 +11,11 @@ from vertherm.validation.case import Case
 
 def run_all(progress: Progress = silent) -> list[Case]:
     """Rows of all cases, in a fixed order."""
-    from vertherm.validation import bioheat, electromagnetics
+    from vertherm.validation import bioheat, electromagnetics, statistics
 
     found: list[Case] = []
-    for name, module in (("electromagnetics", electromagnetics), ("bioheat", bioheat)):
+    modules = (("electromagnetics", electromagnetics), ("bioheat", bioheat), ("statistics", statistics))
+    for name, module in modules:
         progress(name, 0.0)
         found.extend(module.cases())
         progress(name, 1.0)

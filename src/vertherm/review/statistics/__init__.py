@@ -1,0 +1,1 @@
+"""Statistics of the review: pure functions on arrays, frozen results, nothing about tables or databases."""
