@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
+from typing import Any
 
 import typer
 
 
+class Part(StrEnum):
+    """What to time."""
+
+    kernel = "kernel"
+    statistics = "statistics"
+    registry = "registry"
+
+
 def bench(
+    parts: list[Part] = typer.Option(list(Part), "--only", help="One part; may be given several times."),
+    patients: int | None = typer.Option(None, "--patients", min=10, help="Size of the registry (default 10,000)."),
     json_out: bool = typer.Option(False, "--json", help="Print one JSON document on stdout."),
     quick: bool = typer.Option(False, "--quick", help="Smaller grids and fewer repetitions."),
 ) -> int:
-    """Time the kernels beside plain C OpenMP of the same formula and a memory triad. Quote ratios, not times."""
-    from vertherm.bench.kernel import rows
+    """Time kernels, statistics and registry beside their peers, in one run. Quote ratios, not times."""
     from vertherm.cli.progress import shown
 
+    found: list[dict[str, Any]] = []
     with shown() as progress:
-        progress("benchmark", 0.0)
-        found = rows(quick=quick)
-        progress("benchmark", 1.0)
+        for part in dict.fromkeys(parts):
+            progress(part.value, 0.0)
+            if part is Part.kernel:
+                from vertherm.bench.kernel import rows as kernel_rows
+
+                found += kernel_rows(quick=quick)
+            elif part is Part.statistics:
+                from vertherm.bench.statistics import rows as statistics_rows
+
+                found += statistics_rows(quick=quick)
+            else:
+                from vertherm.bench.registry import rows as registry_rows
+
+                found += registry_rows(quick=quick, patients=patients, progress=progress)
+            progress(part.value, 1.0)
     if json_out:
         typer.echo(json.dumps({"schema_version": 1, "rows": found}, indent=2, allow_nan=False))
         return 0

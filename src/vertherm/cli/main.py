@@ -8,12 +8,12 @@ import traceback
 import typer
 
 from vertherm import RESEARCH_NOTICE, __version__
-from vertherm.cli import bench, demo, simulate, validate
+from vertherm.cli import bench, demo, registry, review, simulate, validate
 from vertherm.core.errors import VerthermError
 
 app = typer.Typer(
     name="vertherm",
-    help=f"Predict microwave ablation of spinal tumours and its safety. {RESEARCH_NOTICE}",
+    help=f"Microwave ablation of spinal tumours: prediction, safety, registry, review. {RESEARCH_NOTICE}",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -23,6 +23,8 @@ app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("validate")(validate.validate)
 app.command("bench")(bench.bench)
+app.command("review")(review.review)
+app.add_typer(registry.app, name="registry")
 
 
 @app.callback(invoke_without_command=True)
