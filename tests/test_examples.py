@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from tests.servers.fixtures import own_key  # noqa: F401
 from vertherm.heat.member import NOMINAL
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -57,3 +58,13 @@ def test_cool_down_green_at_switch_off_then_stop() -> None:
     assert found.at_switch_off == "green"
     assert found.final == "stop"
     assert found.peak_after_s > 10.0
+
+
+def test_review_of_a_series(own_key: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Median VAS 7, 2, 2 and 59 of 61 without progression (exact 88.65-99.60 %), as in the abstract; check is clean."""
+    outcome = load("review_of_a_series").run(tmp_path)
+    assert outcome.findings == 0
+    medians = [row.cells[4].values["median"] for row in outcome.review.table("pain").rows[:3]]
+    assert medians == [7.0, 2.0, 2.0]
+    control = [cell.text for row in outcome.review.table("abstract").rows for cell in row.cells]
+    assert "59/61 = 96.7 % (exact 95 % CI 88.65 to 99.60)" in control

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from tests.registry.tampering import change_pain, direct, fill, scalar, sql
 from vertherm.core.errors import InputError
 from vertherm.registry import triggers
+from vertherm.registry.check import check, structure
 from vertherm.registry.database import Registry
 from vertherm.registry.engine import WRITE
 from vertherm.registry.schema.system import AUDIT, AUDITED
@@ -230,3 +231,36 @@ def test_triggers_can_be_taken_away_and_put_back(registry: Registry) -> None:
     assert len(audit(registry, "action = 'U'")) == 0
     change_pain(registry, 5.0)
     assert len(audit(registry, "action = 'U'")) == 1
+
+
+def test_an_account_for_entry_alone(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rights that docs/theory/registry-integrity.md names are enough to write, and no more than that."""
+    if registry.dialect == "sqlite":
+        pytest.skip("SQLite has no accounts")
+    data = ", ".join(name for name in AUDITED if name != "freeze")
+    role = f"entry_{registry.registry_id[:8]}_{registry.address.database}"
+    sql(
+        registry,
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {data} TO {role}",
+        f'GRANT SELECT, INSERT ON audit, seal, "freeze" TO {role}',
+        f"GRANT SELECT ON meta, alembic_version TO {role}",
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    )
+    try:
+        with Registry.open(registry.address.set(username=role).render_as_string(hide_password=False)) as entry:
+            fill(entry)
+            lock(entry, "visit", "P000001|1")
+            sign(entry, "P000001|1")
+            with entry.transaction(user="dora", why="unlock") as writer:
+                writer.connection.exec_driver_sql("DELETE FROM record_lock")
+            for statement in ("DELETE FROM audit", "ALTER TABLE visit DISABLE TRIGGER ALL", "DROP TABLE visit"):
+                with pytest.raises(sa.exc.DBAPIError):
+                    sql(entry, statement)
+            sql(entry, "UPDATE visit SET vas = 1 WHERE patient_key = 'P000002'")
+            monkeypatch.setattr(structure, "_WANTED", {})
+            assert {finding.kind for finding in check(entry).findings} == {"not checked", "unsealed", "signature"}
+        assert audit(registry)[-1].who == f"direct SQL ({role})"
+        assert {finding.kind for finding in check(registry).findings} == {"unsealed", "signature"}
+    finally:
+        sql(registry, f"DROP OWNED BY {role}", f"DROP ROLE {role}")

@@ -87,8 +87,8 @@ def _folder(path: Path, vas: str, *, patient: str = "P1") -> Path:
 def test_files_are_compared_as_an_import_would_read_them(tmp_path: Path) -> None:
     """7 and 7.0 are spelled differently and agree; a 7 against an 8 is a difference and told in one line."""
     one, same, other = (_folder(tmp_path / name, vas) for name, vas in (("1", "7"), ("2", "7.0"), ("3", "8")))
-    assert compare_files(one, same, "csv") == ()
-    (found,) = compare_files(one, other, "csv")
+    assert compare_files(one, same, "csv").differences == ()
+    (found,) = compare_files(one, other, "csv").differences
     assert str(found) == "visit P1|1, vas: 7 | 8"
     with pytest.raises(InputError, match="vas"):
         compare_files(one, _folder(tmp_path / "4", "11"), "csv")
@@ -104,6 +104,6 @@ def test_files_that_build_on_a_registry(registry: Registry, tmp_path: Path) -> N
         (folder / "patient.csv").unlink()
         text = (folder / "visit.csv").read_text()
         (folder / "visit.csv").write_text(text.replace("P000,1,2023-03-01", "P000,3,2023-06-01"))
-    (found,) = compare_files(*folders, "csv", registry=registry)
+    (found,) = compare_files(*folders, "csv", registry=registry).differences
     assert (found.record_key, found.first, found.second) == ("P000|3", 7, 6)
     assert registry.records().sha256() == before

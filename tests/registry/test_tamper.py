@@ -167,6 +167,37 @@ def test_a_cut_end_that_was_written_over_is_found_too(told: Registry, tmp_path: 
     assert "rewritten" in text(check(told), "head")
 
 
+def test_a_true_seal_from_another_branch(told: Registry) -> None:
+    """Seal and rows were once genuine, made with the key; but the seal after them follows from another one."""
+    number = scalar(told, "SELECT max(seal_no) FROM seal")
+    with told.engine.connect() as connection:
+        genuine = connection.execute(sa.select(SEAL).where(SEAL.c.seal_no == number)).mappings().one()
+        rows = connection.execute(sa.select(AUDIT).where(AUDIT.c.tx == genuine["tx"])).mappings().all()
+    cut(told)
+    change_pain(told, 2.0)
+    change_pain(told, 3.0)
+    other = scalar(told, f"SELECT tx FROM seal WHERE seal_no = {number}")
+    hidden_sql(told, f"DELETE FROM audit WHERE tx = '{other}'", f"DELETE FROM seal WHERE tx = '{other}'")
+    with unguarded(told) as connection:
+        connection.execute(SEAL.insert(), dict(genuine))
+        connection.execute(AUDIT.insert(), [dict(row) for row in rows])
+    assert "does not follow from the seal before it" in text(check(told), "seal")
+
+
+def test_direct_sql_while_the_application_writes(told: Registry) -> None:
+    """Its audit rows lie among those of the application: only they are reported, the seal around them holds."""
+    if told.dialect == "sqlite":
+        pytest.skip("SQLite lets only one write at a time")
+    records = cohort(2, first=50)
+    with told.transaction(user="anna", why="entry") as writer:
+        writer.insert("patient", records.rows("patient")[:1])
+        sql(told, f"UPDATE visit SET vas = 1.5 WHERE {VISIT_ROW}")
+        writer.insert("patient", records.rows("patient")[1:])
+    report = check(told)
+    assert kinds(report) == {"unsealed"}
+    assert len(report.findings) == 1
+
+
 def test_an_older_copy_put_in_place(told: Registry, tmp_path: Path) -> None:
     head = tmp_path / "head.json"
     if told.dialect == "sqlite":

@@ -234,3 +234,17 @@ def test_the_review_is_the_same_for_the_same_data() -> None:
     one = document(build_review(frames("khan2018"), "khan2018", PLAIN))
     two = document(build_review(shuffled, "khan2018", PLAIN))
     assert one == two
+
+
+def test_missing_values_of_table_one_are_counted() -> None:
+    series = Series()
+    series.patient("a", alive=200, sex="male", prior_radiotherapy="unknown", age=50)
+    series.patient("b", alive=200, sex="unknown", prior_radiotherapy="yes", performance_scale="ecog", performance=1)
+    series.patient("c", alive=200, sex="female", prior_radiotherapy="unknown")
+    found = series.review()
+    assert found.row("patients", "female", "Sex")["missing"].values["n"] == 1
+    assert found.row("patients", "female", "Sex")["value"].text == "1 (50.0 %)"
+    assert found.row("patients", "yes", "Radiotherapy of the spine before")["missing"].values["n"] == 2
+    assert found.row("patients", "ECOG 1")["missing"].values["n"] == 2
+    assert found.row("age", "Age at the first procedure (years)")["missing"].values["n"] == 2
+    assert found.row("lesions", "(no known value)", "Posterior wall")["missing"].values["n"] == 3

@@ -8,7 +8,7 @@ import traceback
 import typer
 
 from vertherm import RESEARCH_NOTICE, __version__
-from vertherm.cli import bench, demo, registry, review, simulate, validate
+from vertherm.cli import bench, demo, registry, registry_keep, registry_options, review, simulate, validate
 from vertherm.core.errors import VerthermError
 
 app = typer.Typer(
@@ -24,7 +24,9 @@ app.command("simulate")(simulate.simulate)
 app.command("validate")(validate.validate)
 app.command("bench")(bench.bench)
 app.command("review")(review.review)
-app.add_typer(registry.app, name="registry")
+app.add_typer(registry_options.app, name="registry")
+# Importing these two added their commands to that group.
+_REGISTRY = (registry, registry_keep)
 
 
 @app.callback(invoke_without_command=True)

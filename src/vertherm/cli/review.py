@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 def review(
     output: Path = typer.Option(..., "-o", "--output", help="Folder for review.html, .pdf, .docx, .json and tables."),
-    db: str | None = typer.Option(None, "--db", help="SQLite file or postgresql:// address; default: the user's."),
+    db: str | None = typer.Option(
+        None, "--db", envvar="VERTHERM_DB", help="SQLite file or postgresql:// address; default: the user's."
+    ),
     series: str | None = typer.Option(None, "--series", help="Needed where the registry holds several."),
     snapshot: Path | None = typer.Option(None, "--snapshot", help="Review a data freeze instead of the database."),
     pdf: bool = typer.Option(True, help="Write review.pdf."),

@@ -94,7 +94,7 @@ def compare(first: Records, second: Records) -> EntryComparison:
 
 def compare_files(
     first: Path, second: Path, exchange: str | None = None, *, registry: Registry | None = None
-) -> tuple[Difference, ...]:
+) -> EntryComparison:
     """Compare two files (or folders) in an exchange format; nothing is imported.
 
     Both are read and checked as an import would; a total that one of them leaves empty is computed before.
@@ -108,7 +108,7 @@ def compare_files(
         ImportProblems: one of the two could not be imported; names every problem.
         InputError: one of the two cannot be read.
     """
-    return compare(*(_read(path, exchange, registry) for path in (first, second))).differences
+    return compare(*(_read(path, exchange, registry) for path in (first, second)))
 
 
 def _read(path: Path, exchange: str | None, registry: Registry | None) -> Records:

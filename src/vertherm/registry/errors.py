@@ -20,7 +20,7 @@ _BY_TRIGGER = {
     triggers.LOCKED: (
         "The record is locked.",
         "a record that is not locked",
-        "unlock it first (registry unlock); that voids its signature",
+        "see who locked it (registry locks); unlock it first (registry unlock), which voids its signature",
     ),
     triggers.AFTER_DEATH: (
         "The date lies after the patient's death.",

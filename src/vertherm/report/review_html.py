@@ -77,7 +77,7 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("vertherm.report"), autoescape=False, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader("vertherm.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"kind": kind, "breakable": breakable, "inline_svg": inline_svg, "data_uri": data_uri}

@@ -76,6 +76,7 @@ def test_few_events_are_not_estimable():
     time, event, group = simulated(69, 5)
     two = np.where(np.arange(69) < 2, 1, np.where(event == 1, 0, event))
     assert "2 events" in gray_test(time, two, group).reason
+    assert "0 group" in gray_test([], [], []).reason
     assert "1 group" in gray_test(time, event, np.zeros(69)).reason
     rare = gray_test(*simulated(69, 6)[:2], np.arange(69) < 4)
     assert isinstance(rare, NotEstimable)

@@ -181,6 +181,14 @@ def test_what_the_data_do_not_carry(method):
         assert word in found.reason
 
 
+@pytest.mark.parametrize("method", [mixed_model, gee])
+def test_nobody_and_a_visit_without_values(method):
+    twelve = np.tile(np.arange(12), 2)
+    visit, value = np.repeat(["before", "week_2_4"], 12), np.repeat([3.0, np.nan], 12)
+    assert method([], [], [], "before").reason.startswith("0 patients")
+    assert method(twelve, visit, value, "before").reason.startswith("0 values at week_2_4")
+
+
 def test_no_variation_within_patients():
     patient = np.repeat(np.arange(20), 2)
     value = np.repeat(np.arange(20.0), 2) + np.tile([0.0, -3.0], 20)

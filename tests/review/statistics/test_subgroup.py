@@ -34,6 +34,10 @@ def test_summaries_of_each_group():
     assert [bool(one.warning) for one in found] == [True, False, False, False]
 
 
+def test_no_units_are_no_groups():
+    assert proportions_by([], []) == summaries_by([], []) == ()
+
+
 def test_bad_input_is_refused():
     with pytest.raises(InputError, match="label is missing"):
         proportions_by(np.array(["a", None], dtype=object), [1, 0])

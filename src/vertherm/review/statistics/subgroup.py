@@ -91,6 +91,8 @@ def summaries_by(group: Any, values: ArrayLike) -> tuple[SubgroupSummary, ...]:
     names, place = labels(group, "group")
     column = numbers(values, "values")
     same_length(group=place, values=column)
+    if names.size == 0:
+        return ()
     order = np.argsort(place, kind="stable")
     parts = np.split(column[order], np.cumsum(np.bincount(place, minlength=names.size))[:-1])
     found = [summarise(part) for part in parts]

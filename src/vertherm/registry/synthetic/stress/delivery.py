@@ -45,9 +45,10 @@ def add_procedures(records: Records, population: Population, of_patient: Indices
     treatments = _treatments(population, of_patient, procedures)
     _add_procedure_rows(records, population, procedures, rng)
     _add_treatment_rows(records, population, treatments, rng)
-    _add_protection(records, population, procedures, rng)
-    _add_thermocouples(records, population, procedures, rng)
-    _add_complications(records, population, procedures, rng)
+    lesion = _first_lesions(procedures, treatments)
+    _add_protection(records, population, procedures, lesion, rng)
+    _add_thermocouples(records, population, procedures, lesion, rng)
+    _add_complications(records, population, procedures, lesion, rng)
     _add_plans(records, population, procedures)
 
 
@@ -74,6 +75,13 @@ def _treatments(population: Population, of_patient: Indices, procedures: _Proced
     repeat = np.concatenate([np.zeros(len(lesion), bool), np.ones(len(again), bool)])
     order = np.lexsort((lesions, procedure, patient))
     return _Treatments(patient[order], procedure[order], lesions[order], repeat[order])
+
+
+def _first_lesions(procedures: _Procedures, treatments: _Treatments) -> Indices:
+    """The first lesion that each procedure treated: what else happens in it concerns a lesion that it treated."""
+    most = int(procedures.number.max()) + 1
+    treated = treatments.patient * most + treatments.procedure
+    return treatments.lesion[np.searchsorted(treated, procedures.patient * most + procedures.number)]
 
 
 def _add_procedure_rows(
@@ -135,6 +143,7 @@ def _add_treatment_rows(
     cement = draw(rng, v.YES_NO_UNKNOWN.codes, (85, 12, 3), n)
     filled = cement == "yes"
     leak = where(filled, draw(rng, v.YES_NO_UNKNOWN.codes, (20, 76, 4), n))
+    measured, volume = rng.random(n) < 0.95, np.round(rng.gamma(5.0, 0.8, n) + 0.3, 1)
     records.tables["treatment"] = rows(
         "treatment",
         n,
@@ -154,11 +163,11 @@ def _add_treatment_rows(
         peak_temperature_c=where(ablated & (rng.random(n) < 0.2), np.round(rng.normal(78.0, 8.0, n), 1)),
         cement=cement,
         cement_type=where(filled, draw(rng, v.CEMENT.codes, (50, 40, 2, 2, 6), n)),
-        cement_volume_ml=where(filled & (rng.random(n) < 0.95), np.round(rng.gamma(5.0, 0.8, n) + 0.3, 1)),
+        cement_volume_ml=where(filled & measured, volume),
         cement_leakage=leak,
         technical_success=draw(rng, v.YES_NO_UNKNOWN.codes, (96, 3, 1), n),
     )
-    _add_leaks(records, population, treatments, np.flatnonzero(leak == "yes"), rng)
+    _add_leaks(records, population, treatments, np.flatnonzero(leak == "yes"), volume, rng)
     _add_activations(records, population, treatments, energy, rng)
 
 
@@ -187,12 +196,19 @@ def _add_activations(
 
 
 def _add_leaks(
-    records: Records, population: Population, treatments: _Treatments, leaking: Indices, rng: np.random.Generator
+    records: Records,
+    population: Population,
+    treatments: _Treatments,
+    leaking: Indices,
+    cement: NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> None:
     row = np.repeat(leaking, 1 + (rng.random(len(leaking)) < 0.2))
     # The second site of a lesion is the next one in the list, so that the two differ.
     first = np.repeat(rng.integers(len(v.LEAK_SITE.codes), size=len(leaking)), np.bincount(row)[leaking])
     site = (first + numbered(row) - 1) % len(v.LEAK_SITE.codes)
+    # No more can leak than was injected, at two sites at most.
+    leaked = np.minimum(np.round(rng.gamma(2.0, 0.2, len(row)) + 0.05, 2), np.round(0.4 * cement[row], 2))
     records.tables["cement_leak"] = rows(
         "cement_leak",
         len(row),
@@ -201,12 +217,12 @@ def _add_leaks(
         lesion_no=treatments.lesion[row],
         site=pick(v.LEAK_SITE.codes, site),
         symptomatic=draw(rng, v.YES_NO_UNKNOWN.codes, (2, 96, 2), len(row)),
-        volume_ml=where(rng.random(len(row)) < 0.3, np.round(rng.gamma(2.0, 0.2, len(row)) + 0.05, 2)),
+        volume_ml=where(rng.random(len(row)) < 0.3, leaked),
     )
 
 
 def _add_protection(
-    records: Records, population: Population, procedures: _Procedures, rng: np.random.Generator
+    records: Records, population: Population, procedures: _Procedures, lesion: Indices, rng: np.random.Generator
 ) -> None:
     row = np.repeat(np.arange(len(procedures.patient)), rng.poisson(0.4, len(procedures.patient)))
     kind = draw(rng, v.PROTECTION.codes, (25, 25, 30, 8, 4, 7, 1), len(row))
@@ -217,7 +233,7 @@ def _add_protection(
         patient_key=population.keys[procedures.patient[row]],
         procedure_no=procedures.number[row],
         protection_no=numbered(row),
-        lesion_no=1,
+        lesion_no=lesion[row],
         kind=kind,
         structure=draw(rng, (None, *_STRUCTURES), (1, 4, 3, 3, 1), len(row)),
         volume_ml=where(filled, np.round(rng.gamma(3.0, 8.0, len(row)) + 1.0, 0)),
@@ -225,7 +241,7 @@ def _add_protection(
 
 
 def _add_thermocouples(
-    records: Records, population: Population, procedures: _Procedures, rng: np.random.Generator
+    records: Records, population: Population, procedures: _Procedures, lesion: Indices, rng: np.random.Generator
 ) -> None:
     chosen = np.sort(rng.permutation(len(procedures.patient))[: min(_MOST_LOGS, -(-len(procedures.patient) // 50))])
     row = np.repeat(chosen, 2)
@@ -240,7 +256,7 @@ def _add_thermocouples(
         patient_key=population.keys[procedures.patient[row]],
         procedure_no=procedures.number[row],
         thermocouple_no=sensor,
-        lesion_no=1,
+        lesion_no=lesion[row],
         structure=pick(_STRUCTURES, rng.integers(len(_STRUCTURES), size=len(row))),
         side=draw(rng, (None, "left", "right"), (1, 1, 1), len(row)),
         peak_temperature_c=temperature.reshape(len(row), _READINGS).max(axis=1),
@@ -258,7 +274,7 @@ def _add_thermocouples(
 
 
 def _add_complications(
-    records: Records, population: Population, procedures: _Procedures, rng: np.random.Generator
+    records: Records, population: Population, procedures: _Procedures, lesion: Indices, rng: np.random.Generator
 ) -> None:
     row = np.flatnonzero(rng.random(len(procedures.patient)) < 0.04)
     n, patient = len(row), procedures.patient[row]
@@ -275,7 +291,7 @@ def _add_complications(
         patient_key=population.keys[patient],
         complication_no=numbered(patient),
         procedure_no=procedures.number[row],
-        lesion_no=where(term != 7, np.ones(n, np.int64)),
+        lesion_no=where(term != 7, lesion[row]),
         site=site,
         needle_no=where(term == 1, np.ones(n, np.int64)),
         structure=where(term == 0, draw(rng, ("L5 root, left", "S1 root, right", "T8 root, left"), (1, 1, 1), n)),
