@@ -250,7 +250,7 @@ def test_data_deleted_and_inserted_with_the_triggers_off(told: Registry) -> None
         told,
         "DELETE FROM root_status WHERE patient_key = 'P000003'",
         "INSERT INTO event (patient_key, event_no, date, kind) VALUES ('P000001', 1, '2018-01-01', 'surgery')",
-        "INSERT INTO event (patient_key, event_no, date, kind) VALUES ('P000003', 1, '2018-01-01', 'surgery')",
+        "INSERT INTO root_status (patient_key, visit_no, root, side, motor) VALUES ('P000001', 1, 'L4', 'left', 5)",
     )
     report = check(told)
     assert kinds(report) == {"live data"}

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from vertherm.core.progress import Progress
+
+
+class _Data(NamedTuple):
+    frames: dict[str, DataFrame]
+    sha256: str
+    freeze: str
 
 
 def review(
@@ -29,9 +37,9 @@ def review(
     from vertherm.review.options import ReviewOptions
 
     with shown() as progress:
-        frames, freeze = _frames(db, series, snapshot)
-        name = _one_series(frames, series)
-        made = build_review(frames, name, ReviewOptions(freeze=freeze), progress=progress)
+        data = _frames(db, series, snapshot, progress)
+        options = ReviewOptions(data_sha256=data.sha256, freeze=data.freeze)
+        made = build_review(data.frames, _one_series(data.frames, series), options, progress=progress)
         write_review(made, output, pdf=pdf, docx=docx, progress=progress)
     if json_out:
         typer.echo((output / "review.json").read_text("utf-8"), nl=False)
@@ -40,17 +48,23 @@ def review(
     return 0
 
 
-def _frames(db: str | None, series: str | None, snapshot: Path | None) -> tuple[dict[str, DataFrame], str]:
-    """The data, and which freeze they are."""
+def _frames(db: str | None, series: str | None, snapshot: Path | None, progress: Progress) -> _Data:
+    """The data of one moment, their hash, and which freeze they are."""
+    from vertherm.registry import snapshot_file
     from vertherm.registry.database import Registry
+    from vertherm.registry.reading import read_frames
+    from vertherm.registry.reading import snapshot as moment
 
-    if snapshot is None:
-        with Registry.open(db) as registry:
-            return registry.frames(series), ""
-    from vertherm.registry.frames import frames_of
-    from vertherm.registry.snapshot_file import load_snapshot
+    if snapshot is not None:
+        from vertherm.registry.frames import frames_of
 
-    return frames_of(load_snapshot(snapshot)), snapshot.name
+        records = snapshot_file.load_snapshot(snapshot)
+        return _Data(frames_of(records), records.sha256(), snapshot.name)
+    with Registry.open(db) as registry, moment(registry.engine) as connection:
+        frames = read_frames(connection, series)
+        name = _one_series(frames, series)
+        digest, _ = snapshot_file.digest(snapshot_file.data_lines(connection, name, progress))
+    return _Data(frames, digest, "")
 
 
 def _one_series(frames: dict[str, DataFrame], series: str | None) -> str:

@@ -13,6 +13,7 @@ from vertherm.review import (
     local_control,
     missing,
     models,
+    neurology,
     pain,
     procedures,
     responders,
@@ -81,6 +82,7 @@ def _sections(series: Cohort, run: Analyst, progress: Progress) -> list[Section]
         lambda: missing.section(series, run),
         lambda: local_control.section(series, run),
         lambda: complications.section(series, run),
+        lambda: neurology.section(series, run),
         lambda: subgroups.section(series, run),
     ]
     sections = []
