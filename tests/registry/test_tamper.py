@@ -192,10 +192,12 @@ def test_direct_sql_while_the_application_writes(told: Registry) -> None:
     with told.transaction(user="anna", why="entry") as writer:
         writer.insert("patient", records.rows("patient")[:1])
         sql(told, f"UPDATE visit SET vas = 1.5 WHERE {VISIT_ROW}")
+        pretended = "SELECT set_config('vertherm.tx', 'invented', true)"
+        sql(told, pretended, "UPDATE visit SET vas = 1.5 WHERE patient_key = 'P000002' AND visit_no = 1")
         writer.insert("patient", records.rows("patient")[1:])
     report = check(told)
     assert kinds(report) == {"unsealed"}
-    assert len(report.findings) == 1
+    assert len(report.findings) == 2
 
 
 def test_an_older_copy_put_in_place(told: Registry, tmp_path: Path) -> None:

@@ -114,8 +114,8 @@ def compare_files(
 def _read(path: Path, exchange: str | None, registry: Registry | None) -> Records:
     from vertherm.registry.importing.importer import check_raw
     from vertherm.registry.importing.problem import ImportProblems
-    from vertherm.registry.importing.read import read
-    from vertherm.registry.importing.validate import validate
+    from vertherm.registry.importing.reader import read
+    from vertherm.registry.importing.validator import validate
 
     raw = read(path, exchange)
     if registry is not None:

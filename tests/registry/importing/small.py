@@ -8,8 +8,8 @@ from datetime import date
 from pathlib import Path
 
 from vertherm.registry.importing.problem import Problem
-from vertherm.registry.importing.read import read
-from vertherm.registry.importing.validate import validate
+from vertherm.registry.importing.reader import read
+from vertherm.registry.importing.validator import validate
 from vertherm.registry.records import Records
 from vertherm.registry.schema.catalogue import BY_NAME
 

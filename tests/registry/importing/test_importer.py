@@ -153,7 +153,7 @@ def test_a_refusal_of_the_database_leaves_nothing(
     """With our own rules switched off the database still refuses a visit after death, and keeps nothing."""
     tables = small()
     tables["visit"][2]["date"] = "2016-08-02"
-    monkeypatch.setattr("vertherm.registry.importing.validate.apply_rules", lambda *_: None)
+    monkeypatch.setattr("vertherm.registry.importing.validator.apply_rules", lambda *_: None)
     with pytest.raises(InputError) as caught:
         bring(registry, tmp_path / "a", tables)
     assert not isinstance(caught.value, ImportProblems)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.registry.importing.small import checked, small, write_folder
 from vertherm.core.errors import InputError
-from vertherm.registry.importing.read import read
+from vertherm.registry.importing.reader import read
 
 HEAD = b"patient_key,date,cause,attribution,note\n"
 Make = Callable[[Path], Path]

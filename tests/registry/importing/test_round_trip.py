@@ -16,8 +16,8 @@ from vertherm.registry.database import Registry
 from vertherm.registry.exporting.exporter import export, write_export
 from vertherm.registry.exporting.manifest import make_manifest
 from vertherm.registry.importing.importer import import_path, import_records
-from vertherm.registry.importing.read import read
-from vertherm.registry.importing.validate import validate, validate_records
+from vertherm.registry.importing.reader import read
+from vertherm.registry.importing.validator import validate, validate_records
 from vertherm.registry.records import Records
 from vertherm.registry.schema.catalogue import ENTITIES
 

@@ -2,8 +2,8 @@
 
 from vertherm.registry.importing.importer import ImportReport, check_path, import_path, import_records
 from vertherm.registry.importing.problem import ImportProblems, Problem, problems_csv
-from vertherm.registry.importing.read import read
-from vertherm.registry.importing.validate import validate, validate_records
+from vertherm.registry.importing.reader import read
+from vertherm.registry.importing.validator import validate, validate_records
 
 __all__ = [
     "ImportProblems",

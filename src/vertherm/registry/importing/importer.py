@@ -14,8 +14,8 @@ from vertherm.core.progress import Progress, silent
 from vertherm.registry.importing.existing import existing_records, patients_in, patients_of
 from vertherm.registry.importing.problem import ImportProblems, Problem
 from vertherm.registry.importing.raw import RawTables
-from vertherm.registry.importing.read import MAX_MB, read
-from vertherm.registry.importing.validate import validate, validate_records
+from vertherm.registry.importing.reader import MAX_MB, read
+from vertherm.registry.importing.validator import validate, validate_records
 from vertherm.registry.reading import snapshot
 from vertherm.registry.records import Records, Row
 from vertherm.registry.schema.catalogue import BY_NAME, ENTITIES

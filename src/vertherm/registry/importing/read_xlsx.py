@@ -25,6 +25,7 @@ COMPANIONS = ("about", "dictionary", "manifest", "readme")
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _PIECE = re.compile(r"(.+)#(\d{1,4})")
 _MOST_COLUMNS = 2000
+_DAMAGE = (ParseError, zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError, EOFError, AttributeError)
 
 
 def read_xlsx(path: Path, max_mb: float) -> RawTables:
@@ -44,24 +45,10 @@ def read_xlsx(path: Path, max_mb: float) -> RawTables:
             book.close()
     except InputError:
         raise
-    except (
-        ParseError,
-        zipfile.BadZipFile,
-        KeyError,
-        ValueError,
-        TypeError,
-        OSError,
-        EOFError,
-        AttributeError,
-    ) as error:
-        raise _damaged(path, error) from error
     except Exception as error:
-        if type(error).__module__.startswith(("defusedxml", "zlib", "lxml", "openpyxl")) or type(error).__name__ in (
-            "error",
-            "EntitiesForbidden",
-        ):
-            raise _damaged(path, error) from error
-        raise
+        if not _of_damage(error):
+            raise
+        raise _damaged(path, error) from error
     if not raw.tables and not raw.unreadable and not len(raw.problems):
         raw.problems.add(
             "no_tables",
@@ -70,6 +57,14 @@ def read_xlsx(path: Path, max_mb: float) -> RawTables:
             file=path.name,
         )
     return raw
+
+
+def _of_damage(error: Exception) -> bool:
+    """True for what the library and those below it raise on damaged workbooks; other errors are ours."""
+    if isinstance(error, _DAMAGE):
+        return True
+    # zlib's own error, and those of the XML parsers, have no common base.
+    return type(error).__name__ == "error" or type(error).__module__.startswith(("defusedxml", "lxml", "openpyxl"))
 
 
 def _load(stream: IO[bytes]) -> Any:

@@ -126,50 +126,48 @@ def check_doses(staging: Staging, tables: dict[str, TypedTable], problems: Probl
 
 
 def _check_visit(rows: list[tuple[object, ...]], tables: dict[str, TypedTable], problems: Problems) -> None:
-    _, _, total, reason, table, *_ = rows[0]
     if any(None in row[5:9] for row in rows):
         return  # a dose that could not be read has its own problem
+    _, _, total, reason, table, *_ = rows[0]
     version = str(table) if table else opioids.CURRENT
     doses = [(str(row[5]), str(row[6]), float(str(row[7])), str(row[8])) for row in rows]
+    expected = equivalent(doses, version)
+    if reason is None and expected is None and version in opioids.VERSIONS:
+        _unknown(rows, version, tables, problems)
+        return
+    given = None if total is None else float(str(total))
+    found = _contradiction(given, reason, version, expected)
+    if found is not None:
+        _at_visit(rows, tables, problems, *found)
+
+
+def _contradiction(
+    total: float | None, reason: object, version: str, expected: float | None
+) -> tuple[str, str, str, str] | None:
+    """Kind, column, reason and remedy where a visit's equivalent contradicts its doses.
+
+    Args:
+        total: the equivalent that is given, mg/day.
+        reason: why it is missing.
+        version: conversion table that the visit names.
+        expected: equivalent of the doses by that table, None where it cannot be computed.
+    """
     if reason is not None:
-        _at_visit(
-            rows,
-            tables,
-            problems,
-            "omeq_reason_with_doses",
-            "omeq_mg_day_missing",
-            "a reason for a missing opioid dose, though doses are recorded",
-            "delete the reason or the doses",
-        )
-    elif version in opioids.VERSIONS:
-        expected = equivalent(doses, version)
-        if expected is None:
-            _unknown(rows, version, tables, problems)
-        elif total is not None and abs(float(str(total)) - expected) > max(_TOLERANCE_MG, _TOLERANCE * expected):
-            words = f"{float(str(total)):g} mg/day, but the doses of the visit make {expected:g} by table {version}"
-            _at_visit(
-                rows,
-                tables,
-                problems,
-                "omeq_contradicts_doses",
-                "omeq_mg_day",
-                words,
-                "leave it empty, it is computed; or correct the doses",
-            )
-    elif version != opioids.AS_REPORTED:
+        words = "a reason for a missing opioid dose, though doses are recorded"
+        return "omeq_reason_with_doses", "omeq_mg_day_missing", words, "delete the reason or the doses"
+    if expected is not None:
+        if total is None or abs(total - expected) <= max(_TOLERANCE_MG, _TOLERANCE * expected):
+            return None
+        words = f"{total:g} mg/day, but the doses of the visit make {expected:g} by table {version}"
+        return "omeq_contradicts_doses", "omeq_mg_day", words, "leave it empty, it is computed; or correct the doses"
+    if version != opioids.AS_REPORTED:
         words = f"there is no conversion table {version!r}"
         remedy = f"use one of {', '.join(opioids.VERSIONS)}, or '{opioids.AS_REPORTED}'"
-        _at_visit(rows, tables, problems, "unknown_conversion", "omeq_table", words, remedy)
-    elif total is not None and float(str(total)) == 0:
-        _at_visit(
-            rows,
-            tables,
-            problems,
-            "omeq_contradicts_doses",
-            "omeq_mg_day",
-            "no opioid, though doses are recorded",
-            "correct the equivalent or the doses",
-        )
+        return "unknown_conversion", "omeq_table", words, remedy
+    if total == 0:
+        words = "no opioid, though doses are recorded"
+        return "omeq_contradicts_doses", "omeq_mg_day", words, "correct the equivalent or the doses"
+    return None
 
 
 def _unknown(rows: list[tuple[object, ...]], version: str, tables: dict[str, TypedTable], problems: Problems) -> None:
