@@ -289,3 +289,24 @@ def test_importing_stays_light() -> None:
     code = f"import sys, vertherm.registry.database as d; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_connection_lost_in_the_middle(registry: Registry) -> None:
+    if registry.dialect == "sqlite":
+        pytest.skip("SQLite has no connection to lose")
+    before = fill(registry).sha256()
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+    with pytest.raises(InputError, match="cannot be reached"), registry.transaction(user="a", why="b") as writer:  # noqa: PT012
+        writer.delete("root_status", [("P000001", 1, "L5", "left")])
+        scalar(registry, others + "pg_backend_pid()")
+        writer.delete("root_status", [("P000001", 1, "S1", "left")])
+    assert registry.records().sha256() == before
+    change_pain(registry, 2.0)
+
+
+def test_another_program_that_never_lets_go(tmp_path: Path, own_key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vertherm.registry.engine._SQLITE_SETTINGS", ("busy_timeout = 50",))
+    with Registry.create(str(tmp_path / "r.db")) as registry, registry.transaction(user="a", why="b"):
+        with pytest.raises(InputError, match="database is busy") as caught, registry.transaction(user="c", why="d"):
+            pass
+        assert "try again" in caught.value.advice
