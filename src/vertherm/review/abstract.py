@@ -85,7 +85,7 @@ def _tally(entity: str, column: str, codes: pd.Series, *, every: bool = False) -
 def _spread(found: Summary, digits: int, unit: str, *, extra: str = "") -> Cell:
     if not found.n:
         return Cell(NOT_ESTIMABLE, {"median": None, "mean": None, "sd": None})
-    sd = fixed(found.sd, digits) if found.n > 1 else NOT_ESTIMABLE
+    sd = fixed(found.sd, max(digits, 1)) if found.n > 1 else NOT_ESTIMABLE
     text_ = (
         f"median {fixed(found.median, digits)}{unit}{extra} [IQR {fixed(found.q1, digits)} to "
         f"{fixed(found.q3, digits)}]; mean {fixed(found.mean, max(digits, 1))} (SD {sd})"

@@ -15,7 +15,13 @@ from vertherm.review.statistics.fine_gray import fine_gray
 from vertherm.review.statistics.gray import GrayTest, gray_test
 from vertherm.review.statistics.longitudinal import gee, mixed_model
 from vertherm.review.statistics.multiplicity import holm
-from vertherm.review.statistics.paired import PairedChange, paired_change
+from vertherm.review.statistics.paired import (
+    HodgesLehmann,
+    PairedChange,
+    differences,
+    hodges_lehmann,
+    paired_change,
+)
 from vertherm.review.statistics.proportion import Proportion, proportion
 from vertherm.review.statistics.result import ModelFit, NotEstimable
 from vertherm.review.statistics.worst_rank import (
@@ -67,6 +73,11 @@ class Analyst:
         """Change within patients."""
         result = paired_change(before, after, self.options.level)
         return self._keep("change", result, result.n)
+
+    def size_of_change(self, before: ArrayLike, after: ArrayLike) -> tuple[int, HodgesLehmann]:
+        """Complete pairs, and the estimate of the change without any test."""
+        change = differences(before, after)
+        return int(change.size), self._keep("change", hodges_lehmann(change, self.options.level), change.size)
 
     def holm(self, p_values: ArrayLike) -> NDArray[np.float64]:
         """P-values adjusted for their number."""

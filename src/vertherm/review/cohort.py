@@ -103,9 +103,13 @@ class Cohort:
         """Values of a number of the visits (vas, odi, omeq_mg_day): treated patients by windows, NaN where missing."""
         return self.once(name, lambda series: _measure(series, name))
 
+    def chosen(self, name: str) -> pd.DataFrame:
+        """Visits with their windows; chosen are those that give ``name`` its value at a time point."""
+        return self.once(f"{name}: visits", lambda series: windowed_visits(series.frames, value=name))
+
 
 def _measure(cohort: Cohort, name: str) -> pd.DataFrame:
-    chosen = windowed_visits(cohort.frames, value=name)
+    chosen = cohort.chosen(name)
     values = chosen[chosen["chosen"]].merge(
         cohort.frames["visit"][["patient_key", "visit_no", name]], on=["patient_key", "visit_no"]
     )
@@ -194,6 +198,7 @@ def _patients(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def _last_seen(frames: dict[str, pd.DataFrame], table: pd.DataFrame) -> pd.Series[Any]:
     """The last date on which a patient is known to have been alive."""
     dated = [frames[name][["patient_key", "date"]] for name in ("visit", "imaging", "procedure", "event")]
+    dated.append(frames["complication"][["patient_key", "onset"]].rename(columns={"onset": "date"}))
     dated.append(table["last_contact"].rename("date").reset_index())
     filled = [part for part in dated if part["date"].notna().any()]
     if not filled:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from vertherm.clinical.vocabularies import LEAK_SITE
 from vertherm.review.analyst import Analyst
@@ -38,7 +39,8 @@ def section(cohort: Cohort, run: Analyst) -> Section:
 def located(cohort: Cohort) -> pd.DataFrame:
     """Complications with the lesion they belong to (``lesion``) and how that is known (``known``).
 
-    Recorded, or the only lesion of its procedure; NaN where neither says it.
+    Recorded, or the only lesion of its procedure; NaN where neither says it. ``day``: onset after its own procedure,
+    which need not be the patient's first.
     """
     events = cohort.frames["complication"].copy()
     treatments = cohort.frames["treatment"]
@@ -49,8 +51,8 @@ def located(cohort: Cohort) -> pd.DataFrame:
     events["known"] = np.select(
         [events["lesion_no"].notna(), events["only"].notna()], ["recorded", "only lesion of the procedure"], "not known"
     )
-    zero = events["patient_key"].map(cohort.patients["day_zero"])
-    events["day"] = (events["onset"] - zero).dt.days
+    dates = cohort.frames["procedure"][[*PROCEDURE, "date"]]
+    events["day"] = (events["onset"] - events[PROCEDURE].merge(dates, on=PROCEDURE, how="left")["date"]).dt.days
     return events
 
 
@@ -194,7 +196,8 @@ def _listing(cohort: Cohort, events: pd.DataFrame) -> Block:
     return Table(
         "complication-list", "Every complication.", "complication",
         columns(
-            ("term", "term"), ("structure", "structure"), ("level", "level of the lesion"), ("day", "onset, day"),
+            ("term", "term"), ("structure", "structure"), ("level", "level of the lesion"),
+            ("day", "onset, days after its procedure"),
             ("grade", "grade"), ("attribution", "attribution"), ("outcome", "outcome"),
         ),
         rows, ("Patients are not named: the list has no keys.",),
@@ -220,8 +223,9 @@ def _listed(cohort: Cohort, item: Mapping[Hashable, Any]) -> Row:
 def leaks(cohort: Cohort) -> pd.DataFrame:
     """One row a lesion that received cement: ``event`` 1 leak, 0 none, NaN not known, over all its treatments."""
     cemented = cohort.frames["treatment"][cohort.frames["treatment"]["cement"] == "yes"]
-    answer = cemented["cement_leakage"].map({"yes": 1.0, "no": 0.0})
-    table = cemented.assign(event=answer.astype(float)).groupby(LESION)["event"].max().reset_index()
+    # Cemented twice, once without a leak and once unknown: not known, so unknown ranks between no and yes.
+    answer = cemented["cement_leakage"].map({"yes": 1.0, "no": 0.0}).astype(float).fillna(0.5)
+    table = cemented.assign(event=answer).groupby(LESION)["event"].max().replace(0.5, np.nan).reset_index()
     sites = pd.MultiIndex.from_frame(cohort.frames["cement_leak"][LESION])
     # A recorded site is a leak, whatever the treatment's own answer.
     table.loc[pd.MultiIndex.from_frame(table[LESION]).isin(sites), "event"] = 1.0
@@ -251,8 +255,14 @@ def _leakage(cohort: Cohort, run: Analyst) -> list[Block]:
         rows.append(_site_row(LEAK_SITE.label(code), known, sites[sites["site"] == code], run, notes, "Site"))
     symptomatic = sites[sites["symptomatic"] == "yes"]
     rows.append(_site_row("symptomatic, any site", known, symptomatic, run, notes, "Symptoms"))
-    named = len(sites[LESION].drop_duplicates())
-    notes.append(f"{whole(int(known['event'].sum()))} lesions leaked, {whole(named)} of them with a recorded site.")
+    named = int(_at_sites(known, sites).sum())
+    notes.append(
+        f"{plural(int(known['event'].sum()), 'lesion')} leaked, {whole(named)} of them with a recorded site; "
+        "one without counts at no site."
+    )
+    unsure = int((_at_sites(known, sites[sites["symptomatic"] == "unknown"]) & ~_at_sites(known, symptomatic)).sum())
+    if unsure:
+        notes.append(f"Symptoms: not known for a leak of {plural(unsure, 'more lesion')}; counted as without.")
     return [
         Table(
             "leakage", "Cement leakage.", "lesion with cement",
@@ -266,8 +276,12 @@ def _leakage(cohort: Cohort, run: Analyst) -> list[Block]:
 
 
 def _site_row(label: str, known: pd.DataFrame, sites: pd.DataFrame, run: Analyst, notes: list[str], group: str) -> Row:
-    hit = pd.MultiIndex.from_frame(known[LESION]).isin(pd.MultiIndex.from_frame(sites[LESION]))
-    return _leak_row(label, known.assign(event=hit.astype(float)), run, notes, group)
+    return _leak_row(label, known.assign(event=_at_sites(known, sites).astype(float)), run, notes, group)
+
+
+def _at_sites(known: pd.DataFrame, sites: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which of the lesions are among those of the leaks."""
+    return np.asarray(pd.MultiIndex.from_frame(known[LESION]).isin(pd.MultiIndex.from_frame(sites[LESION])))
 
 
 def _leak_row(label: str, known: pd.DataFrame, run: Analyst, notes: list[str], group: str) -> Row:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from vertherm.clinical.vocabularies import MISSING
 from vertherm.registry.windows import Window
@@ -31,7 +32,7 @@ class Stage:
         with_vas: of these, with a VAS.
         dead_before: died before the window opened.
         dead_within: died within the window without a visit in it.
-        not_due: the window ended after the series' data did, or after the last day known of.
+        not_due: the window ended after the series' data did.
         missing: alive and not seen, by reason.
     """
 
@@ -59,7 +60,7 @@ def status(cohort: Cohort, window: Window) -> pd.Series[Any]:
     patients = cohort.treated
     chosen = cohort.visits[cohort.visits["chosen"] & (cohort.visits["time_point"] == window.name)]
     seen = patients.index.isin(chosen["patient_key"])
-    death = patients["death_day"].to_numpy(float)
+    death = death_days(cohort, window)
     before, within = death < window.first_day, death <= window.last_day
     due = np.ones(len(patients), dtype=bool)
     until = cohort.row.get("data_until")
@@ -132,6 +133,12 @@ def days(window: Window) -> str:
     return f"day {window.first_day} to {window.last_day}".replace("-", "−")
 
 
+def death_days(cohort: Cohort, window: Window) -> NDArray[np.float64]:
+    """Day of death of every treated patient; NaN, too, at a time point before treatment, which death cannot explain."""
+    days_ = cohort.treated["death_day"].to_numpy(float)
+    return days_ if window.last_day > 0 else np.full(len(days_), np.nan)
+
+
 def early_deaths(cohort: Cohort, within: int) -> int:
     """Treated patients who died up to this day after their first procedure."""
     return int((cohort.treated["death_day"] <= within).sum())
@@ -154,7 +161,8 @@ def _table(cohort: Cohort, found: list[Stage]) -> Table:
         rows += [row(f"missing: {reason}", count_cell(n), group=group) for reason, n in stage.missing.items()]
     notes = (
         f"At every time point seen, dead before, died within, not yet due and missing add up to {whole(total)}.",
-        "Alive: not known to have died before the window opened. Missing: a reason is shown where one was recorded.",
+        "Alive: not known to have died before the window opened; those not yet due are among them. "
+        "Missing: a reason is shown where one was recorded.",
     )
     return Table(
         "flow", "Participant flow.", "patient", columns(("stage", "stage"), ("n", "patients, n")), tuple(rows), notes

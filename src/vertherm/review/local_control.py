@@ -16,6 +16,7 @@ from vertherm.review.control_data import (
     State,
     Times,
     after_treatment,
+    judged,
     lesion_table,
     lesion_times,
     on_grid,
@@ -46,18 +47,20 @@ from vertherm.review.words import (
 )
 
 DEFINITIONS = (
-    "Alive: not known to have died before the window opened.",
+    "Alive: not known to have died before the window opened; patients not yet due are among them.",
     "Imaged: alive, with an examination in the window. Not every survivor is imaged, and not every image can be "
     "judged.",
     "Evaluable lesion: alive, and either progression was seen by the end of the window, or an evaluable examination in "
-    "the window shows none. Evaluable patient: any lesion progressed, or every treated lesion was seen free of it.",
+    "the window shows none. Evaluable patient: any lesion progressed, or every lesion treated by then was seen free of "
+    "it. Scans on the day of the first treatment show what was there before and do not count. A second treatment ends "
+    "nothing: progression before it still counts.",
     "Local control at a time point is judged in evaluable survivors only: it says nothing about the dead, so the "
     "cumulative incidence with death competing stands beside it.",
-    "Time runs from day 0 to the first scan with progression, to death, or, for survivors without progression, to the "
-    "last day known alive. It gives the incidence of progression that was detected: who was scanned rarely, or never, "
-    "can hide one.",
+    "Time of a lesion runs from its day 0, of a patient from the first procedure, to the first scan with progression, "
+    "to death, or, for survivors without progression, to the last day known alive. It gives the incidence of "
+    "progression that was detected: who was scanned rarely, or never, can hide one.",
     "As a sensitivity analysis survivors leave at their last scan without progression (scans inside a window count "
-    "as of its last day; of a patient, the first of the lesions' last clear scans; never judged: day 0).",
+    "as of its last day; of a patient, the first of the lesions' last clear scans; never judged: the first treatment).",
 )
 
 
@@ -91,7 +94,7 @@ def section(cohort: Cohort, run: Analyst) -> Section:
 
 def _criteria(cohort: Cohort, found: pd.DataFrame) -> Block:
     scans = imaging(cohort)
-    after = scans[scans["day"].astype(float) >= 0]
+    after = scans[scans["day"].astype(float) > 0]
     used = found["criterion"].value_counts()
     kinds = after["modality"].value_counts()
     criteria = ", ".join(f"{cohort.label('response', 'criterion', code)} ({whole(n)})" for code, n in used.items())
@@ -115,12 +118,7 @@ def _proportions(cohort: Cohort, found: pd.DataFrame, run: Analyst) -> Table:
         patients = patient_table(cohort, lesions, window)
         for name, table in (("patient", patients), ("lesion", lesions)):
             rows.append(_state_row(name, state(table), run, notes, f"{window.label} ({flow.days(window)})"))
-        partly = int((patients["alive"] & patients["progressed"].isna() & patients["imaged"]).sum())
-        if partly:
-            notes.append(
-                f"{window.label}: {plural(partly, 'patient')} imaged, but not evaluable (not every treated lesion "
-                "judged)."
-            )
+        notes += _left_out(lesions, patients, window.label)
     return Table(
         "control", "Local control: alive, imaged, evaluable, free of locoregional progression.",
         "patient (any lesion progressed) and lesion, in separate rows",
@@ -134,11 +132,34 @@ def _proportions(cohort: Cohort, found: pd.DataFrame, run: Analyst) -> Table:
     )  # fmt: skip
 
 
+def _left_out(lesions: pd.DataFrame, patients: pd.DataFrame, when: str) -> list[str]:
+    """What a reader of the counts at one time point must know."""
+    notes = []
+    partly = int((patients["alive"] & patients["progressed"].isna() & patients["imaged"]).sum())
+    if partly:
+        notes.append(
+            f"{when}: {plural(partly, 'patient')} imaged, but not evaluable (not every treated lesion judged)."
+        )
+    later = int((~lesions["begun"]).sum())
+    if later:
+        notes.append(f"{when}: {plural(later, 'lesion')} first treated after the window, not counted here.")
+    free = judged(lesions)
+    again = int((free["again"] & (free["progressed"] == 0.0)).sum())
+    if again:
+        notes.append(
+            f"{when}: {plural(again, 'lesion')} free of progression had a second treatment by then; the control is "
+            "that of both."
+        )
+    return notes
+
+
 def _state_row(name: str, found: State, run: Analyst, notes: list[str], group: str) -> Row:
     counts, exact, wilson = proportion_cells(run.proportion(found.free, found.evaluable))
     cluster = Cell(NONE)
     if name == "lesion" and found.evaluable:
-        cluster = cluster_cell(run.clustered(1.0 - found.event, found.cluster), notes)
+        # Progression is the event; a reason why there is no interval would be misread the other way round.
+        robust = run.clustered(found.event, found.cluster)
+        cluster = cluster_cell(robust if isinstance(robust, NotEstimable) else robust.complement(), notes)
     if found.earlier:
         notes.append(
             f"{group}, {name}s: {whole(found.earlier)} evaluable because progression was seen before, without an "
@@ -180,7 +201,7 @@ def _interval(lesions: Times, patients: Times) -> list[Block]:
     if not lesions.gaps.size:
         return [text(said, "No progression was seen, so there is no such interval to report.", name="interval")]
     table = Table(
-        "interval", "Days between the last clear scan (or day 0) and the scan that showed progression.",
+        "interval", "Days between the last clear scan (or the first treatment) and the scan that showed progression.",
         "patient and lesion, in separate rows",
         columns(("unit", "unit"), ("n", "progressed, n"), ("gap", "gap in days, median [IQR]"), ("range", "range")),
         tuple(rows), (QUARTILE_NOTE,),

@@ -48,7 +48,7 @@ def _deaths(cohort: Cohort, run: Analyst) -> Table:
     rows.append(row("dead, ever known", counts, exact, wilson, "–"))
     notes = (
         f"Exact: Clopper-Pearson, {run.options.percent}. The proportion takes patients whose state on that day is not "
-        "known as alive; their number is in the last column.",
+        "known as alive; their number is in the last column. Days count from the patient's first procedure.",
     )
     return Table(
         "deaths", "Deaths.", "patient",

@@ -46,7 +46,7 @@ def _models(cohort: Cohort, run: Analyst) -> Table:
             continue
         rows += _of_measure(cohort, measure, values, run, notes)
     return Table(
-        "models", "Change from before treatment by models that use every visit in a window.", "patient and visit",
+        "models", "Change from before treatment by models that use everybody with a value.", "patient and time point",
         columns(
             ("model", "model"), ("term", "term"), ("n", "patients; values"),
             ("estimate", f"estimate ({run.options.percent} CI)"), ("p", "p"),
@@ -124,7 +124,8 @@ def _worst(cohort: Cohort, run: Analyst) -> Table:
         )  # fmt: skip
     notes = (
         "Everybody who died before the end of the time point without a VAS in it changed, by definition, more for the "
-        "worse than any survivor. Patients alive without a pair are left out and counted.",
+        "worse than any survivor, with a value before or without. Patients alive without a pair are left out and "
+        "counted.",
         "p: Wilcoxon signed-rank test, zeros after Pratt; not adjusted for the number of time points.",
     )
     return Table(

@@ -32,11 +32,10 @@ def section(cohort: Cohort, run: Analyst) -> Section:
 
 def _grades(cohort: Cohort) -> pd.DataFrame:
     """Frankel grade of treated patients by windows; of several visits in a window the best placed with a grade."""
-    visits = cohort.visits.merge(cohort.frames["visit"][["patient_key", "visit_no", "frankel"]])
-    known = visits[visits["time_point"].notna() & visits["frankel"].notna()]
-    first = known.sort_values(["chosen", "date"]).groupby(["patient_key", "time_point"])["frankel"].last()
+    visits = cohort.chosen("frankel").merge(cohort.frames["visit"][["patient_key", "visit_no", "frankel"]])
+    best = visits[visits["chosen"]].set_index(["patient_key", "time_point"])["frankel"]
     names = [window.name for window in cohort.windows]
-    return first.unstack("time_point").reindex(index=cohort.treated.index, columns=names)
+    return best.unstack("time_point").reindex(index=cohort.treated.index, columns=names)
 
 
 def _frankel(cohort: Cohort, run: Analyst) -> Block:
@@ -92,7 +91,7 @@ def _roots(cohort: Cohort, run: Analyst) -> Block:
         "roots", "Strength and feeling by nerve root.", "patient with a tested root",
         columns(("item", "item"), ("counts", "patients / tested"), ("exact", f"% (exact {run.options.percent} CI)")),
         tuple(rows),
-        ("Motor grades run from 0 to 5. Of several visits in a window the last one counts.",),
+        ("Motor grades run from 0 to 5. Of several values of a root in a window the last one counts.",),
     )  # fmt: skip
 
 
@@ -107,6 +106,13 @@ def _events(cohort: Cohort) -> Block:
     if events.empty:
         return text("No later treatment or fracture is recorded.", name="later-events")
     day = (events["date"] - events["patient_key"].map(cohort.treated["day_zero"])).dt.days.astype(float)
+    early = int((day < 0).sum())
+    events, day = events[day >= 0], day[day >= 0]
+    if events.empty:
+        return text(f"No later treatment or fracture is recorded; {early} are dated before day 0.", name="later-events")
+    notes = ["Later treatment can change pain and local control; the analyses above do not adjust for it."]
+    if early:
+        notes.append(f"Dated before day 0 and not counted: {early}.")
     rows = []
     for code in EVENT_KIND.codes:
         mine = events["kind"] == code
@@ -130,5 +136,5 @@ def _events(cohort: Cohort) -> Block:
             ("median", "day, median [IQR]"), ("range", "day, range"),
         ),
         tuple(rows),
-        ("Later treatment can change pain and local control; the analyses above do not adjust for it.",),
+        tuple(notes),
     )  # fmt: skip

@@ -26,6 +26,7 @@ from vertherm.review.words import (
     plural,
     range_cell,
     raw,
+    whole,
 )
 
 
@@ -52,8 +53,8 @@ def section(cohort: Cohort, run: Analyst) -> Section:
     absent = [measure.short for measure in MEASURES if measure not in present]
     blocks: list[Block] = [
         text(
-            "One value a patient and time point: the visit in the window that lies nearest its middle (before "
-            "treatment: the last one). Lesions are not the unit here: pain belongs to the patient.",
+            "One value a patient and time point: of the visits in the window that have it the one nearest its middle "
+            "(before treatment: the last one). Lesions are not the unit here: pain belongs to the patient.",
             "Patients who died are not carried forward and not imputed; the values are those of patients alive and "
             "seen.",
         )
@@ -88,6 +89,7 @@ def _levels(cohort: Cohort, present: list[Measure]) -> Table:
     ]
     if any(measure.column == "omeq_mg_day" for measure in present):
         notes.append(f"Opioid conversion: {_conversion(cohort)}.")
+    notes += _same_day(cohort, present)
     return Table(
         "pain", "Pain, function and opioids at each time point.", "patient",
         columns(
@@ -100,8 +102,26 @@ def _levels(cohort: Cohort, present: list[Measure]) -> Table:
 
 def _absent(cohort: Cohort, window: Window, empty: np.ndarray) -> tuple[int, int]:
     """Of those without a value: dead before the window ended, and the others."""
-    dead = (cohort.treated["death_day"].to_numpy(float) <= window.last_day) & empty
+    dead = (flow.death_days(cohort, window) <= window.last_day) & empty
     return int(dead.sum()), int(empty.sum() - dead.sum())
+
+
+def _same_day(cohort: Cohort, present: list[Measure]) -> list[str]:
+    """Values before treatment that may be from after it: the registry knows the day of a visit, not the hour."""
+    base = cohort.baseline
+    if base is None or base.last_day < 0:
+        return []
+    counts = []
+    for measure in present:
+        visits = cohort.chosen(measure.column)
+        on_day = int((visits["chosen"] & (visits["time_point"] == base.name) & (visits["day"] == 0)).sum())
+        counts += [f"{measure.short} {whole(on_day)}"] if on_day else []
+    if not counts:
+        return []
+    return [
+        f"Dated on the day of the procedure itself and taken as before it: {', '.join(counts)}. The hour is not in the "
+        "registry; if patients were asked afterwards, the window must end at day −1."
+    ]
 
 
 def _conversion(cohort: Cohort) -> str:

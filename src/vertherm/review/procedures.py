@@ -17,21 +17,26 @@ PER_PROCEDURE = (
     ("technical_success", "Technical success"),
 )
 PER_TREATMENT = (
-    ("intent", "First or repeat treatment"),
-    ("ablation", "Ablated"),
-    ("approach", "Approach"),
-    ("energy_kind", "Which energy is recorded"),
-    ("cement", "Cement injected"),
-    ("cement_type", "Cement"),
-    ("technical_success", "Technical success"),
+    ("intent", "First or repeat treatment", ""),
+    ("ablation", "Ablated", ""),
+    ("approach", "Approach", ""),
+    ("energy_kind", "Which energy is recorded", "ablation"),
+    ("cement", "Cement injected", ""),
+    ("cement_type", "Cement", "cement"),
+    ("technical_success", "Technical success", ""),
 )
+"""Field, label, and the answer that must not be "no" for the field to apply."""
 NUMBERS = (
-    ("ablation_time_s", "Ablation time (s)", 0),
-    ("cycles", "Cycles", 0),
-    ("needles", "Antennas", 0),
-    ("frequency_mhz", "Frequency (MHz)", 0),
-    ("peak_temperature_c", "Highest temperature in the lesion (°C)", 1),
-    ("cement_volume_ml", "Cement volume (mL)", 1),
+    ("ablation_time_s", "Ablation time (s)", 0, "ablation"),
+    ("cycles", "Cycles", 0, "ablation"),
+    ("needles", "Antennas", 0, "ablation"),
+    ("frequency_mhz", "Frequency (MHz)", 0, "ablation"),
+    ("peak_temperature_c", "Highest temperature in the lesion (°C)", 1, "ablation"),
+    ("cement_volume_ml", "Cement volume (mL)", 1, "cement"),
+)
+APPLIES_NOTE = (
+    "Time, energy and antennas: of treatments with ablation; cement: of treatments with cement. Where it was not done, "
+    "nothing is missing."
 )
 
 
@@ -56,12 +61,12 @@ def section(cohort: Cohort) -> Section:
 
 def _numbers(cohort: Cohort, treatments: pd.DataFrame) -> Table:
     rows: list[Row] = []
-    for name, label, digits in NUMBERS:
-        rows.append(numbers(label, treatments[name], digits))
+    for name, label, digits, needs in NUMBERS:
+        rows.append(numbers(label, _done(treatments, needs)[name], digits))
         if name == "ablation_time_s":
-            rows += _energies(cohort, treatments)
+            rows += _energies(cohort, _done(treatments, "ablation"))
     time = summarise(treatments["ablation_time_s"].to_numpy(float))
-    notes = [QUARTILE_NOTE]
+    notes = [QUARTILE_NOTE, APPLIES_NOTE]
     if time.n:
         notes.append(f"Median ablation time {clock(time.median)} (SD {fixed(time.sd)} s, n = {time.n}).")
     notes.append("Energies of different kinds (forward, net, absorbed) are never mixed: each has its own row.")
@@ -69,6 +74,11 @@ def _numbers(cohort: Cohort, treatments: pd.DataFrame) -> Table:
         "treatment", "Energy, time and cement.", "treatment of one lesion in one procedure", NUMBER_COLUMNS,
         tuple(rows), tuple(notes),
     )  # fmt: skip
+
+
+def _done(treatments: pd.DataFrame, needs: str) -> pd.DataFrame:
+    """The treatments to which a field applies: all but those in which ``needs`` was not done."""
+    return treatments[treatments[needs] != "no"] if needs else treatments
 
 
 def _energies(cohort: Cohort, treatments: pd.DataFrame) -> list[Row]:
@@ -87,11 +97,11 @@ def _energies(cohort: Cohort, treatments: pd.DataFrame) -> list[Row]:
 
 def _treatment_counts(cohort: Cohort, treatments: pd.DataFrame) -> Table:
     rows: list[Row] = []
-    for column, label in PER_TREATMENT:
-        rows += counts(cohort, "treatment", column, treatments[column], label)
+    for column, label, needs in PER_TREATMENT:
+        rows += counts(cohort, "treatment", column, _done(treatments, needs)[column], label)
     return Table(
         "treatment-kinds", "Treatments of lesions.", "treatment of one lesion in one procedure", COUNT_COLUMNS,
-        tuple(rows), (UNKNOWN_NOTE,),
+        tuple(rows), (UNKNOWN_NOTE, APPLIES_NOTE),
     )  # fmt: skip
 
 

@@ -74,9 +74,17 @@ def _table(cohort: Cohort, base: Window, run: Analyst) -> Block:
     rows: list[Row] = []
     notes = [
         "Alive, answer not known: no VAS (or no opioid dose, where the rule needs it) before or at the time point, "
-        "or no pain before. They are in no proportion; nothing is imputed or carried forward.",
+        "or no pain before (for shares and for the score alone). They are in no proportion; nothing is imputed or "
+        "carried forward.",
+        "Dead: died before the end of the time point without a VAS in it, whether or not there was a value before.",
         "A response without a control group may be the natural course, other treatment, or regression to the mean.",
     ]
+    low = int((cohort.measure("vas")[base.name] < run.options.mcid_points).sum())
+    if low:
+        notes.append(
+            f"{plural(low, 'patient')} had a VAS below {run.options.mcid_points:g} before and cannot fall by that much; by "
+            "that rule they are non-responders."
+        )
     unknown: dict[str, list[str]] = {}
     for window in cohort.later:
         died = dead(cohort, window)

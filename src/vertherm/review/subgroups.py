@@ -10,11 +10,11 @@ from vertherm.registry.schema.catalogue import BY_NAME
 from vertherm.review import complications
 from vertherm.review.analyst import Analyst
 from vertherm.review.cohort import SEVERAL, Cohort
-from vertherm.review.control_data import after_treatment, lesion_table
+from vertherm.review.control_data import after_treatment, judged, lesion_table
 from vertherm.review.figures import forest
 from vertherm.review.model import Block, Cell, Row, Section, Table, columns, row, text, warning
 from vertherm.review.statistics.summary import summarise
-from vertherm.review.words import count_cell, interval_cell, median_cell, proportion_cells
+from vertherm.review.words import count_cell, interval_cell, median_cell, proportion_cells, whole
 
 SMALL = " †"
 
@@ -79,20 +79,19 @@ def _patients(cohort: Cohort, run: Analyst) -> tuple[Table, list[forest.Line]]:
     lines: list[forest.Line] = []
     for heading, groups in groupings(cohort):
         for label, member in groups:
-            change = run.change(before[member], after[member])
+            pairs, hl = run.size_of_change(before[member], after[member])
             n, least = int(member.sum()), run.options.small_group
+            small = min(n, pairs) < least
             known = answer[member][~np.isnan(answer[member])]
             rows.append(
                 row(
-                    label + (SMALL if n < least else ""), count_cell(n), count_cell(change.n),
-                    median_cell(summarise(before[member])), median_cell(summarise(after[member])),
-                    interval_cell(change.hl.estimate, change.hl.low, change.hl.high),
+                    label + (SMALL if small else ""), count_cell(n), count_cell(pairs),
+                    _with_n(before[member]), _with_n(after[member]), interval_cell(hl.estimate, hl.low, hl.high),
                     *_share(run, known.sum(), known.size), *_share(run, dead[member].sum(), n),
                     *_share(run, hit[member].sum(), n), group=heading,
                 )
             )  # fmt: skip
-            hl = change.hl
-            lines.append(forest.Line(heading, label, change.n, hl.estimate, hl.low, hl.high, change.n < least))
+            lines.append(forest.Line(heading, label, pairs, hl.estimate, hl.low, hl.high, small))
     return _patient_table(rows, window.label, run), lines
 
 
@@ -102,18 +101,26 @@ def _patient_table(rows: list[Row], when: str, run: Analyst) -> Table:
         "subgroups", f"Pain, deaths and complications by subgroup; change from before treatment to {when}.", "patient",
         columns(
             ("subgroup", "subgroup"), ("n", "patients, n"), ("pairs", "pairs, n"),
-            ("before", "VAS before, median [IQR]"),
-            ("after", f"VAS at {when}, median [IQR]"), ("change", f"Hodges-Lehmann change ({percent} CI)"),
+            ("before", "VAS before, median [IQR]; n"),
+            ("after", f"VAS at {when}, median [IQR]; n"), ("change", f"Hodges-Lehmann change ({percent} CI)"),
             ("responders", f"responders (≥ {options.mcid_points:g} points)"),
             ("dead", f"dead by day {options.death_days}"), ("complications", "with a complication"),
         ),
         tuple(rows),
         (
-            f"Counts with % (exact {percent} CI). † fewer than {options.small_group} patients.",
+            f"Counts with % (exact {percent} CI). † fewer than {options.small_group} patients or pairs.",
+            "Before and after: all patients of the row with that value. Change and responders: those with both.",
             "A patient with treated lesions in several regions is in that row alone, so that nobody is counted twice.",
         ),
         wide=True,
     )  # fmt: skip
+
+
+def _with_n(values: np.ndarray) -> Cell:
+    """Median [IQR] and the number of values."""
+    found = summarise(values)
+    cell = median_cell(found)
+    return Cell(f"{cell.text}; {whole(found.n)}", {**cell.values, "n": found.n})
 
 
 def _share(run: Analyst, events: float, n: float) -> list[Cell]:
@@ -138,7 +145,8 @@ def _lesions(cohort: Cohort, run: Analyst) -> Table:
             part = table[table[column] == code]
             if part.empty:
                 continue
-            label = cohort.label(entity, column, code) + (SMALL if len(part) < run.options.small_group else "")
+            least = min(len(part), part["patient_key"].nunique(), len(judged(part)))
+            label = cohort.label(entity, column, code) + (SMALL if least < run.options.small_group else "")
             rows.append(_lesion_row(label, part, heading, run))
     return Table(
         "subgroups-lesions", f"Local control at {window.label}, complications and cement leakage by subgroup.",
@@ -151,17 +159,18 @@ def _lesions(cohort: Cohort, run: Analyst) -> Table:
         tuple(rows),
         (
             f"Counts with % (exact {run.options.percent} CI, which takes lesions as independent; too narrow where "
-            f"lesions of a patient are alike). † fewer than {run.options.small_group} lesions.",
+            f"lesions of a patient are alike). † fewer than {run.options.small_group} lesions, patients, or evaluable "
+            "lesions.",
         ),
     )  # fmt: skip
 
 
 def _lesion_row(label: str, part: pd.DataFrame, heading: str, run: Analyst) -> Row:
-    judged = part[part["alive"] & part["progressed"].notna()]
+    known = judged(part)
     leaked = part["leak"].dropna()
     return row(
         label, count_cell(len(part)), count_cell(part["patient_key"].nunique()),
-        *_share(run, (judged["progressed"] == 0).sum(), len(judged)), *_share(run, part["event"].sum(), len(part)),
+        *_share(run, (known["progressed"] == 0).sum(), len(known)), *_share(run, part["event"].sum(), len(part)),
         *_share(run, leaked.sum(), len(leaked)), group=heading,
     )  # fmt: skip
 

@@ -117,9 +117,9 @@ def _lesion_numbers(lesions: pd.DataFrame) -> Table:
         ("sins_total", "SINS (0-18)", 0),
         ("size_1_mm", "Longest diameter (mm)", 0),
         ("volume_ml", "Volume (mL)", 1),
-        ("prior_radiotherapy_gy", "Dose of the radiotherapy before (Gy)", 0),
     )
     rows: list[Any] = [numbers(label, lesions[name], digits) for name, label, digits in fields]
-    return Table(
-        "lesion-sizes", "Scores and sizes of the lesions.", "lesion", NUMBER_COLUMNS, tuple(rows), (QUARTILE_NOTE,)
-    )
+    irradiated = lesions[lesions["prior_radiotherapy"] != "no"]
+    rows.append(numbers("Dose of the radiotherapy before (Gy)", irradiated["prior_radiotherapy_gy"], 0))
+    notes = (QUARTILE_NOTE, "Dose: of lesions not known to be without radiotherapy; without it nothing is missing.")
+    return Table("lesion-sizes", "Scores and sizes of the lesions.", "lesion", NUMBER_COLUMNS, tuple(rows), notes)

@@ -114,8 +114,8 @@ def _design(cohort: Cohort) -> list[str]:
         f"{made_up}Review of a cohort of one treated group, before against after, without controls: "
         f"{plural(len(cohort.treated), 'patient')} with {plural(len(cohort.treated_lesions), 'lesion')}.",
         f"Day 0 is the patient's first procedure for visits, and {zero} for what belongs to a lesion. Visits have "
-        f"real dates and count for a time point by its window: {windows}. Of several visits in a window the one "
-        "nearest its middle counts, before treatment the last.",
+        f"real dates and count for a time point by its window: {windows}. Of several visits in a window that "
+        "have the value the one nearest its middle counts, before treatment the last.",
     ]
 
 
@@ -127,8 +127,8 @@ def limitations(cohort: Cohort, run: Analyst) -> Section:
         "is no estimate of the effect of treatment and supports no causal claim.",
         "Pain after treatment is that of patients alive and seen. If those who died or stayed away had more pain, the "
         "results are too good; the worst-rank analysis shows how much death alone could change.",
-        "Retrospective data: what was not recorded is missing, and was rarely missing by chance. The number of missing "
-        "values stands in every table.",
+        "Retrospective data: what was not recorded is missing, and was rarely missing by chance. Missing values "
+        "are counted in the tables and not filled in.",
         "Local control is judged in survivors who were imaged. Progression between scans is dated too late.",
         "Complications that were not recorded are not counted. With none observed, the upper limit of the interval "
         "is the finding.",

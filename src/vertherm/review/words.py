@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from vertherm.review.model import Cell, Scalar
@@ -29,11 +30,12 @@ def raw(value: Any) -> Scalar:
 
 
 def fixed(value: Any, digits: int = 1) -> str:
-    """A number with fixed digits and a true minus sign; a dash where there is none."""
+    """A number with fixed digits, halves away from zero, and a true minus sign; a dash where there is none."""
     number = raw(value)
     if not isinstance(number, int | float):
         return NONE
-    text = f"{number:.{digits}f}"
+    # 21/400 is 5.25 %, which a reader with a calculator rounds to 5.3; binary formatting says 5.2.
+    text = f"{Decimal(f'{number:.12g}').quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):f}"
     if text.startswith("-"):
         text = text[1:] if not text.strip("-0.") else "−" + text[1:]
     return text

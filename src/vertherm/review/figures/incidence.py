@@ -33,6 +33,10 @@ def draw(cohort: Cohort, patients: Times, lesions: Times, run: Analyst) -> Figur
             f"progression, incidence of progression {fixed(100 * progressed.estimate[-1])} % and of death "
             f"{fixed(100 * died.estimate[-1])} % by day {last:.0f}"
         )
+    # One scale for both panels: they are read against each other.
+    top = max(ax.get_ylim()[1] for ax in drawing.axes)
+    for ax in drawing.axes:
+        ax.set_ylim(0, top)
     drawing.axes[0].set_ylabel("cumulative incidence (%)", fontsize=9)
     handles, labels = drawing.axes[0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="lower center", ncols=3, fontsize=8, frameon=False)

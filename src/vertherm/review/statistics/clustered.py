@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,18 @@ class ClusteredProportion:
     def methods(self) -> tuple[str, ...]:
         """Ids in ``methods``."""
         return ("clustered_proportion", "patient_bootstrap")
+
+    def complement(self) -> ClusteredProportion:
+        """The proportion of units without the event; logit limits and percentiles mirror."""
+        return replace(
+            self,
+            events=self.n - self.events,
+            estimate=1.0 - self.estimate,
+            low=1.0 - self.high,
+            high=1.0 - self.low,
+            bootstrap_low=1.0 - self.bootstrap_high,
+            bootstrap_high=1.0 - self.bootstrap_low,
+        )
 
 
 def clustered_proportion(

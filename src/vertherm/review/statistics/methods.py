@@ -87,14 +87,14 @@ _ALL = (
     ),
     Method(
         "holm", "Holm's adjustment",
-        "P-values of the planned comparisons were adjusted by Holm's step-down method.",
+        "P-values of the time points of one measure were adjusted by Holm's step-down method.",
         ("Holm S. Scand J Stat 1979;6:65-70",),
         "multiplicity.holm", ("vertherm", "numpy"),
     ),
     Method(
         "clustered_proportion", "Cluster-robust proportion",
-        "Intervals of proportions of lesions allow for several lesions of a patient (linearised ratio estimator over "
-        "patients, logit scale, t distribution).",
+        "Intervals of proportions of lesions and procedures allow for several of one patient (linearised ratio "
+        "estimator over patients, logit scale, t distribution).",
         ("Cochran WG. Sampling Techniques, 3rd ed. Wiley 1977", "Liang KY, Zeger SL. Biometrika 1986;73:13-22"),
         "clustered.clustered_proportion; scipy.special.stdtrit",
     ),
@@ -106,8 +106,9 @@ _ALL = (
     ),
     Method(
         "mixed_model", "Linear mixed model",
-        "As a sensitivity analysis that uses every visit of every patient, a linear mixed model with visit as a factor "
-        "and a random intercept for each patient was fitted by restricted maximum likelihood.",
+        "As a sensitivity analysis that uses every patient with a value at any time point, a linear mixed model with "
+        "the time point as a factor and a random intercept for each patient was fitted by restricted maximum "
+        "likelihood.",
         (
             "Laird NM, Ware JH. Biometrics 1982;38:963-974", "Patterson HD, Thompson R. Biometrika 1971;58:545-554",
             "Pinheiro JC, Bates DM. Mixed-Effects Models in S and S-PLUS. Springer 2000",
@@ -151,13 +152,15 @@ _ALL = (
     ),
     Method(
         "worst_rank", "Worst-rank analysis",
-        "In a sensitivity analysis patients who died before the window share the worst rank of change.",
+        "In a sensitivity analysis patients who died before the end of the window without a value in it share the "
+        "worst rank of change.",
         ("Lachin JM. Control Clin Trials 1999;20:408-422",),
         "worst_rank.worst_rank",
     ),
     Method(
         "responders_with_deaths", "Responders with deaths",
-        "In a sensitivity analysis patients who died before the window count as non-responders.",
+        "In a sensitivity analysis patients who died before the end of the window without a value in it count as "
+        "non-responders.",
         (),
         "worst_rank.responder_sensitivity",
     ),
