@@ -291,9 +291,8 @@ def test_importing_stays_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)  # SQLite has no connection to lose
 def test_a_connection_lost_in_the_middle(registry: Registry) -> None:
-    if registry.dialect == "sqlite":
-        pytest.skip("SQLite has no connection to lose")
     before = fill(registry).sha256()
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
     with pytest.raises(InputError, match="cannot be reached"), registry.transaction(user="a", why="b") as writer:  # noqa: PT012

@@ -148,9 +148,8 @@ def test_a_migration_that_fails_leaves_an_empty_database(
         assert check(registry).findings == ()
 
 
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)  # SQLite has no schemas
 def test_a_registry_in_another_schema_of_the_server(empty_database: str, own_key: Path) -> None:
-    if empty_database.startswith("sqlite"):
-        pytest.skip("SQLite has no schemas")
     engine = sa.create_engine(address(empty_database), poolclass=sa.pool.NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql('CREATE SCHEMA "My Clinic"')
