@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.review.made import ZERO, Series
+from tests.review.made import PLAIN, ZERO, Series
+from vertherm.review.build import build_review
 from vertherm.review.model import Cell, Review
 
 EARLY, LATE = "2-4 weeks (day 14 to 28)", "20-24 weeks (day 140 to 168)"
@@ -100,9 +101,6 @@ def _again(leakage: tuple[str, str | None]) -> Review:
     tables = series.frames()
     first = (tables["treatment"]["procedure_no"] == 1) & (tables["treatment"]["lesion_no"] == 1)
     tables["treatment"].loc[first, "cement_leakage"] = leakage[0]
-    from tests.review.made import PLAIN
-    from vertherm.review.build import build_review
-
     return build_review(tables, "s", PLAIN)
 
 

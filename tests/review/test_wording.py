@@ -74,6 +74,16 @@ def test_tests_that_no_table_shows_are_not_in_the_methods() -> None:
     assert "every visit" not in said
 
 
+def test_a_procedure_without_a_treated_lesion_is_not_lost() -> None:
+    """Given up before the lesion was reached: a patient of the subgroups, with nothing to control."""
+    series = Series().patient("a", alive=200, scans=[(150, ("no",))]).patient("b", alive=200)
+    tables = series.frames()
+    tables["treatment"] = tables["treatment"][tables["treatment"]["patient_key"] == "a"]
+    found = build_review(tables, "s", PLAIN)
+    assert found.row("subgroups", "no lesion treated †")["n"].values["n"] == 1
+    assert any("1 patient with a procedure in which no lesion" in note for note in found.table("control").notes)
+
+
 def test_values_of_the_day_of_the_procedure_are_pointed_out() -> None:
     series = Series().patient("a", vas=[(-3, 8.0), (0, 1.0)]).patient("b", vas=[(-3, 8.0), (20, 1.0)])
     notes = series.review().table("pain").notes
@@ -129,3 +139,16 @@ def test_strobe_points_to_the_comparisons_between_groups() -> None:
     rows = {row.cells[0].text: row.cells[3].text for row in review("khan2018").table("strobe").rows}
     models = review("khan2018").table("control-models")
     assert f"Table {models.number}" in rows["12b"].split(", ")
+
+
+def test_the_list_of_complications_does_not_follow_the_keys_of_the_patients() -> None:
+    """The same two complications under swapped pseudonyms give the same words in the same order."""
+
+    def made(first: str, second: str) -> tuple[str, list[str]]:
+        series = Series().patient(first).patient(second)
+        series.complication(first, term="skin_burn").complication(second, term="infection", site="lesion")
+        found = series.review()
+        listed = [row.cells[0].text for row in found.table("complication-list").rows]
+        return found.row("abstract", "complications")["value"].text, listed
+
+    assert made("a", "b") == made("b", "a")

@@ -168,12 +168,13 @@ def _control(cohort: Cohort, run: Analyst) -> list[Row]:
 def _complications(cohort: Cohort, run: Analyst) -> list[Row]:
     events = complications.located(cohort)
     group = "Complications"
+    kinds = events.drop_duplicates(["term", "structure"])
     terms = [
         cohort.label("complication", "term", item["term"]) + (f" ({item['structure']})" if item["structure"] else "")
-        for item in events.head(complications.MOST_LISTED).to_dict("records")
+        for item in kinds.head(complications.MOST_LISTED).to_dict("records")
     ]
     listed = "; ".join(dict.fromkeys(terms))
-    more = " and others" if len(events) > complications.MOST_LISTED else ""
+    more = " and others" if len(kinds) > complications.MOST_LISTED else ""
     named = Cell(f"{whole(len(events))}{': ' if listed else ''}{listed}{more}", {"value": len(events)})
     lesions = complications.lesion_events(cohort, events)["event"]
     hit = np.asarray(cohort.treated.index.isin(complications.patients_with(events)))

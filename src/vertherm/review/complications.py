@@ -40,7 +40,7 @@ def located(cohort: Cohort) -> pd.DataFrame:
     """Complications with the lesion they belong to (``lesion``) and how that is known (``known``).
 
     Recorded, or the only lesion of its procedure; NaN where neither says it. ``day``: onset after its own procedure,
-    which need not be the patient's first.
+    which need not be the patient's first. Sorted by what happened, so that no order of patients shows through.
     """
     events = cohort.frames["complication"].copy()
     treatments = cohort.frames["treatment"]
@@ -53,7 +53,7 @@ def located(cohort: Cohort) -> pd.DataFrame:
     )
     dates = cohort.frames["procedure"][[*PROCEDURE, "date"]]
     events["day"] = (events["onset"] - events[PROCEDURE].merge(dates, on=PROCEDURE, how="left")["date"]).dt.days
-    return events
+    return events.sort_values(["term", "structure", "day"], kind="stable").reset_index(drop=True)
 
 
 def _words(cohort: Cohort, events: pd.DataFrame) -> Block:
@@ -238,12 +238,8 @@ def _leakage(cohort: Cohort, run: Analyst) -> list[Block]:
         return [text("No lesion received cement, so there is no leakage to report.", name="leak-none")]
     known = table[table["event"].notna()]
     if known.empty:
-        return [
-            text(
-                f"Cement leakage is not reported: of {plural(len(table), 'lesion')} with cement none has an answer.",
-                name="leak-none",
-            )
-        ]
+        said = f"Cement leakage is not reported: of {plural(len(table), 'lesion')} with cement none has an answer."
+        return [text(said, name="leak-none")]
     notes: list[str] = [
         f"Lesions with cement {whole(len(table))}; leakage known in {whole(len(known))}, not known in "
         f"{whole(len(table) - len(known))}. A lesion can leak to several sites; the percentages are of lesions with a "

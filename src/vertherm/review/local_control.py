@@ -113,6 +113,11 @@ def _proportions(cohort: Cohort, found: pd.DataFrame, run: Analyst) -> Table:
         "exact interval is too narrow where they are alike, and the cluster-robust one is shown where it can be "
         "estimated."
     ]
+    without = len(cohort.treated) - cohort.treated_lesions["patient_key"].nunique()
+    if without:
+        notes.append(
+            f"{plural(without, 'patient')} with a procedure in which no lesion was treated: not in this table."
+        )
     for window in cohort.later:
         lesions = lesion_table(cohort, found, window)
         patients = patient_table(cohort, lesions, window)

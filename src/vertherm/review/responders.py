@@ -70,8 +70,8 @@ def answers(cohort: Cohort, base: Window, window: Window, points: float) -> list
     return found
 
 
-def _table(cohort: Cohort, base: Window, run: Analyst) -> Block:
-    rows: list[Row] = []
+def _notes(cohort: Cohort, base: Window, run: Analyst) -> list[str]:
+    """What a reader of the proportions must know."""
     notes = [
         "Alive, answer not known: no VAS (or no opioid dose, where the rule needs it) before or at the time point, "
         "or no pain before (for shares and for the score alone). They are in no proportion; nothing is imputed or "
@@ -82,9 +82,15 @@ def _table(cohort: Cohort, base: Window, run: Analyst) -> Block:
     low = int((cohort.measure("vas")[base.name] < run.options.mcid_points).sum())
     if low:
         notes.append(
-            f"{plural(low, 'patient')} had a VAS below {run.options.mcid_points:g} before and cannot fall by that much; by "
-            "that rule they are non-responders."
+            f"{plural(low, 'patient')} had a VAS below {run.options.mcid_points:g} before and cannot fall by so much; "
+            "by that rule they are non-responders."
         )
+    return notes
+
+
+def _table(cohort: Cohort, base: Window, run: Analyst) -> Block:
+    rows: list[Row] = []
+    notes = _notes(cohort, base, run)
     unknown: dict[str, list[str]] = {}
     for window in cohort.later:
         died = dead(cohort, window)

@@ -17,6 +17,8 @@ from vertherm.review.statistics.summary import summarise
 from vertherm.review.words import count_cell, interval_cell, median_cell, proportion_cells, whole
 
 SMALL = " †"
+UNTREATED = "untreated"
+NAMES = {SEVERAL: "several regions", UNTREATED: "no lesion treated"}
 
 
 def section(cohort: Cohort, run: Analyst) -> Section:
@@ -51,7 +53,9 @@ def groupings(cohort: Cohort) -> list[tuple[str, list[tuple[str, np.ndarray]]]]:
         ("Radiotherapy of the spine before", "patient", "prior_radiotherapy"),
     ):
         codes = treated[column]
-        order = [*_order(entity, column), SEVERAL]
+        order = [*_order(entity, column), SEVERAL, UNTREATED]
+        if column == "region":
+            codes = codes.fillna(UNTREATED)
         present = [code for code in order if (codes == code).any()]
         found.append(
             (heading, [(_label(cohort, entity, column, code), (codes == code).to_numpy()) for code in present])
@@ -65,7 +69,7 @@ def _order(entity: str, column: str) -> tuple[str, ...]:
 
 
 def _label(cohort: Cohort, entity: str, column: str, code: str) -> str:
-    return "several regions" if code == SEVERAL else cohort.label(entity, column, code)
+    return NAMES.get(code) or cohort.label(entity, column, code)
 
 
 def _patients(cohort: Cohort, run: Analyst) -> tuple[Table, list[forest.Line]]:

@@ -74,6 +74,7 @@ def test_equals_statsmodels(ties):
 
 def test_equals_lifelines():
     import lifelines
+
     time, event = simulated(150, 4, ties=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -88,6 +89,7 @@ def test_equals_lifelines():
 @pytest.mark.parametrize("ties", [False, True])
 def test_estimate_equals_comprisk(ties):
     import comprisk
+
     time, event = simulated(150, 5, ties)
     found = aalen_johansen(time, event)
     other, _ = comprisk.CumulativeIncidence().fit(time, event).timepoints(found.time)

@@ -39,6 +39,7 @@ def coefficients(fit):
 @pytest.mark.parametrize("ties", [False, True])
 def test_equals_comprisk(ties):
     import comprisk
+
     time, event, X = simulated(300, 1, ties)
     other = comprisk.FineGrayRegression(robust_se=True, gtol=1e-13, max_iter=50).fit(X, time=time, event=event)
     beta, se = coefficients(fine_gray(time, event, X, NAMES))

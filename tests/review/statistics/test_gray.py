@@ -26,6 +26,7 @@ def simulated(n, seed, groups=2, effect=0.0, ties=False):
 @pytest.mark.parametrize("groups", [2, 3, 5])
 def test_equals_comprisk(groups, ties):
     import comprisk
+
     rows = simulated(300, groups, groups, effect=0.3, ties=ties)
     found, other = gray_test(*rows), comprisk.gray_test(*rows)
     assert (found.statistic, found.p) == pytest.approx((other.stat, other.pvalue), rel=1e-11)
@@ -34,6 +35,7 @@ def test_equals_comprisk(groups, ties):
 
 def test_equals_comprisk_when_a_group_is_watched_for_less_time():
     import comprisk
+
     time, event, group = simulated(300, 9, effect=0.3, ties=True)
     event = np.where((group == 0) & (time > 4), 0, event)
     time = np.where(group == 0, np.minimum(time, 4), time)
