@@ -42,7 +42,7 @@ def test_double_entry(vertherm: Command, filled: str, tmp_path: Path, capsys: py
     capsys.readouterr()
     assert vertherm("registry", "compare", one, two) == 3
     said = capsys.readouterr().out
-    assert "1 differences" in said
+    assert "1 difference in " in said
     assert "lytic" in said
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import pickle
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,19 @@ def test_errors_survive_pickling() -> None:
     assert type(copy) is MissingValueError
     assert str(copy) == str(error)
     assert copy.exit_code == 2
+
+
+def test_a_database_is_never_overwritten(tmp_path: Path) -> None:
+    """A mistyped output name must not cost a registry; who means it (a restore) says so."""
+    target = tmp_path / "registry.db"
+    with sqlite3.connect(target) as connection:
+        connection.execute("create table t (a)")
+    connection.close()
+    before = target.read_bytes()
+    with pytest.raises(InputError, match="replace a database"), atomic_path(target) as temporary:
+        temporary.write_text("new")
+    assert target.read_bytes() == before
+    with atomic_path(target, replace_database=True) as temporary:
+        temporary.write_text("new")
+    assert target.read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["registry.db"]

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vertherm.cli.registry_options import BROKEN, DB, SERIES, USER, WHY, Format, Level, app, user_name
+from vertherm.cli.registry_options import BROKEN, DB, SERIES, USER, WHY, Format, Level, app, counted, user_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vertherm.registry.importing.importer import ImportReport
+    from vertherm.registry.importing.problem import Problem
 
 
 @app.command("init")
@@ -43,10 +46,9 @@ def import_(
 ) -> int:
     """Take in records, all or none; problems are listed with row, column, value, reason and remedy."""
     from vertherm.cli.progress import shown
-    from vertherm.core.files import atomic_path
     from vertherm.registry.database import Registry
     from vertherm.registry.importing.importer import check_path, import_path
-    from vertherm.registry.importing.problem import ImportProblems, problems_csv
+    from vertherm.registry.importing.problem import ImportProblems
 
     with Registry.open(db) as registry, shown() as progress:
         try:
@@ -66,15 +68,25 @@ def import_(
                     progress=progress,
                 )
         except ImportProblems as error:
-            if problems is not None:
-                with atomic_path(problems) as temporary:
-                    temporary.write_text(problems_csv(error.problems), "utf-8")
-                typer.echo(f"All {len(error.problems)} problems: {problems}", err=True)
+            _write_problems(problems, error.problems)
             raise
+        # An older list must not outlive the problems that it names.
+        _write_problems(problems, ())
     if dry_run:
         typer.echo("Dry run, nothing was written. This would be:")
     _tell_import(report)
     return 0
+
+
+def _write_problems(path: Path | None, problems: Sequence[Problem]) -> None:
+    from vertherm.core.files import atomic_path
+    from vertherm.registry.importing.problem import problems_csv
+
+    if path is None:
+        return
+    with atomic_path(path) as temporary:
+        temporary.write_text(problems_csv(problems), "utf-8")
+    typer.echo(f"All {counted(len(problems), 'problem')}: {path}" if problems else f"No problems: {path}", err=True)
 
 
 def _tell_import(report: ImportReport) -> None:
@@ -161,5 +173,6 @@ def check(
         typer.echo(f"{finding.kind}: {finding.where}: {finding.what}")
     key = "with the key" if report.verified_with_key else "WITHOUT the key: forged seals would go unseen"
     typer.echo(f"{report.audit_rows} changes in {report.seals} seals read, verified {key}.")
-    typer.echo(f"{len(report.findings)} findings." if report.findings else "Nothing found: data and audit trail agree.")
+    said = f"{counted(len(report.findings), 'finding')}."
+    typer.echo(said if report.findings else "Nothing found: data and audit trail agree.")
     return BROKEN if report.findings else 0

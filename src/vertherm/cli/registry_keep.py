@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from vertherm.cli.registry_options import BROKEN, DB, SERIES, USER, WHY, Format, app, user_name
+from vertherm.cli.registry_options import BROKEN, DB, SERIES, USER, WHY, Format, app, counted, user_name
 
 
 @app.command("freeze")
@@ -39,6 +39,8 @@ def freeze(
             typer.echo(f"  {name}: {then} rows then, {now} now")
         return 0 if state.unchanged else BROKEN
     typer.echo(f"Freeze {made.freeze_no}: data SHA-256 {made.data_sha256}")
+    for path in made.files:
+        typer.echo(str(path))
     typer.echo("Keep the exported head apart from the database: it is what proves that nothing was cut off later.")
     return 0
 
@@ -67,7 +69,10 @@ def restore(
     from vertherm.registry.restore import restore as read
 
     with shown() as progress:
-        read(path, db, allow_unsigned=allow_unsigned, progress=progress)
+        report = read(path, db, allow_unsigned=allow_unsigned, progress=progress)
+    if not report.verified_with_key:
+        typer.echo("Note: the sealing key did not confirm this backup: its hashes show damage, but no forger.")
+        typer.echo(f"To write to the registry you need its key: {report.key_path}")
     typer.echo(f"Restored. Next: vertherm registry check --db {db}")
     return 0
 
@@ -205,5 +210,6 @@ def compare(
     for difference in found.differences:
         typer.echo(str(difference))
     rate = "" if found.error_rate is None else f", {100 * found.error_rate:.2f} % of {found.cells} cells"
-    typer.echo(f"{len(found.differences)} differences in {found.rows} common rows{rate}.")
+    differences = counted(len(found.differences), "difference")
+    typer.echo(f"{differences} in {counted(found.rows, 'common row')}{rate}.")
     return BROKEN if found.differences else 0

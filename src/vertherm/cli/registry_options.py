@@ -46,3 +46,8 @@ class Level(StrEnum):
 def user_name(name: str | None) -> str:
     """Who is named in the audit trail."""
     return name or os.environ.get("VERTHERM_USER") or getpass.getuser()
+
+
+def counted(number: int, noun: str) -> str:
+    """A count with its noun: 1 finding, 2 findings."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

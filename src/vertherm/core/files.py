@@ -13,6 +13,8 @@ from typing import Any
 
 from vertherm.core.errors import InputError
 
+_SQLITE = b"SQLite format 3\0"
+
 
 def _cannot_write(path: Path, error: OSError) -> InputError:
     return InputError(
@@ -24,15 +26,33 @@ def _cannot_write(path: Path, error: OSError) -> InputError:
     )
 
 
+def _need_no_database(path: Path) -> None:
+    # A mistyped output name must never cost somebody a registry: its history exists nowhere else.
+    with suppress(OSError):
+        with path.open("rb") as stream:
+            found = stream.read(len(_SQLITE))
+        if found == _SQLITE:
+            raise InputError(
+                "The output would replace a database.",
+                where=str(path),
+                got="an SQLite file, perhaps a registry",
+                expected="a new name, or that of an earlier output",
+                advice="choose another name; nothing was written",
+            )
+
+
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, replace_database: bool = False) -> Iterator[Path]:
     """Yield a temporary sibling of ``path`` that replaces it on success and vanishes on failure.
 
-    The temporary name keeps the suffixes, because writers choose their format by them.
+    The temporary name keeps the suffixes, because writers choose their format by them. An SQLite database is replaced
+    only with ``replace_database``.
 
     Raises:
-        InputError: the operating system refused (disk full, no permission).
+        InputError: ``path`` is a database, or the operating system refused (disk full, no permission).
     """
+    if not replace_database:
+        _need_no_database(path)
     temporary = path.with_name(f".{os.getpid()}.partial.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ def address(url: str | None) -> URL:
     """The address as SQLAlchemy takes it; a plain path means an SQLite file, None the user's own registry.
 
     Raises:
-        InputError: neither SQLite nor PostgreSQL, or no address at all.
+        InputError: neither SQLite nor PostgreSQL, a folder, a server without a user, or no address at all.
     """
     text = url or default_url()
     if "://" not in text:
@@ -46,10 +46,20 @@ def address(url: str | None) -> URL:
         raise _bad_address(text) from error
     backend = made.get_backend_name()
     if backend in ("postgres", "postgresql"):
+        if not made.username:
+            raise _bad_address(made.render_as_string(hide_password=True))
         return made.set(drivername="postgresql+pg8000")
     if backend != "sqlite" or not made.database or made.database == ":memory:":
         raise _bad_address(made.render_as_string(hide_password=True))
-    return made.set(drivername="sqlite", database=str(Path(made.database).expanduser()))
+    path = Path(made.database).expanduser()
+    if path.is_dir():
+        raise InputError(
+            "This is a folder, no registry.",
+            where=str(path),
+            expected="the file of a registry",
+            advice=f"name the file in it, for instance --db {path / 'registry.db'}",
+        )
+    return made.set(drivername="sqlite", database=str(path))
 
 
 def _bad_address(text: str) -> InputError:

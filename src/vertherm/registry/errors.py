@@ -20,7 +20,7 @@ _BY_TRIGGER = {
     triggers.LOCKED: (
         "The record is locked.",
         "a record that is not locked",
-        "see who locked it (registry locks); unlock it first (registry unlock), which voids its signature",
+        "see who did (vertherm registry locks); unlock it first (vertherm registry unlock), which voids signatures",
     ),
     triggers.AFTER_DEATH: (
         "The date lies after the patient's death.",

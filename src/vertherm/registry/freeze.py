@@ -105,6 +105,7 @@ def freeze(
     folder = Path(folder)
     with atomic_folder(folder) as temporary:
         draft = temporary / "data"
+        draft.touch(mode=0o600)  # not de-identified: for its owner alone, as a backup is
         with snapshot(registry.engine) as connection:
             _need_series(connection, series)
             values = {"at": utc_now(), "series": series or "", **_head(connection)}

@@ -88,9 +88,10 @@ def history(registry: Registry, patient_key: str, entity: str | None = None) -> 
     if not found and entity is None:
         raise InputError(
             "The audit knows no such patient.",
-            where="history",
+            where="patient",
             got=patient_key,
             expected="the key of a patient who is or was in this registry",
+            advice="check the key, capitals and dashes included, and --db",
         )
     return found
 

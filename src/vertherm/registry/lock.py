@@ -81,7 +81,7 @@ def unlock(
                 "This is not locked.",
                 where=str(ref),
                 got=f"locks of this patient: {', '.join(others) or 'none'}",
-                advice="unlock with the same patient, table and key with which it was locked",
+                advice="give the same patient, --table and --record as at the lock: vertherm registry locks",
             )
         signed = sa.select(sa.func.count()).where(
             *(SIGNATURE.c[name] == value for name, value in key_of(ref).items()), SIGNATURE.c.voided_at.is_(None)

@@ -95,7 +95,7 @@ def _confirmed(path: Path, manifest: Manifest, mac: str, allow_unsigned: bool) -
             "This backup is not signed by the registry's key; nothing was restored.",
             where=str(path),
             expected="a backup made on a machine that has the key",
-            advice="if it was made without the key, say so (allow unsigned), and run registry check afterwards",
+            advice="if it was made without the key: --allow-unsigned, and vertherm registry check afterwards",
         )
     if not hmac.compare_digest(manifest.mac(key), mac):
         raise damaged(path, "the registry's key does not confirm the manifest", "manifest.json")
@@ -111,7 +111,8 @@ def _into_file(job: _Job, target: URL) -> None:
                 need_empty(connection, shown(target))
         finally:
             engine.dispose()
-    with atomic_path(path) as draft:
+    # What is there was found empty just now.
+    with atomic_path(path, replace_database=True) as draft:
         draft.touch(mode=0o600)
         try:
             job.run(target.set(database=str(draft)))

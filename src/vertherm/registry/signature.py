@@ -101,7 +101,7 @@ def sign(
                 "Only a locked record can be signed.",
                 where=str(ref),
                 got="no lock on exactly this",
-                advice="lock it first (vertherm registry lock), with the same patient, table and key",
+                advice="lock it first (vertherm registry lock), with the same patient, --table and --record",
             )
         signed = {
             "content_sha256": content,

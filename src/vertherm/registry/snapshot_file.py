@@ -81,6 +81,14 @@ def load_snapshot(path: Path, *, data_sha256: str | None = None) -> Records:
     try:
         with gzip.open(path, "rb") as stream:
             return _read(path, (line.decode("utf-8") for line in stream), data_sha256)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise InputError(
+            "The freeze cannot be read.",
+            where=str(path),
+            got=error.strerror or type(error).__name__,
+            expected="a file freeze-N.jsonl.gz as vertherm registry freeze writes it",
+            advice="check the path, and that you may read the file",
+        ) from error
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
     except (KeyError, TypeError, ValueError, IndexError) as error:
