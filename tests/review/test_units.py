@@ -222,10 +222,10 @@ def test_methods_name_only_what_ran() -> None:
     small = methods(Series().patient("p", vas=[(-1, 8.0), (150, 2.0)], alive=200, scans=[(150, ("no",))]).review())
     assert "Clopper-Pearson" in small
     assert "linear mixed model with the time point as a factor" not in small
-    assert "linear mixed model: 1 patients; the model needs 10 (our rule)" in small
+    assert "linear mixed model: 1 patient; the model needs 10 (our rule)" in small
     large = methods(review("khan2018"))
     assert "linear mixed model with the time point as a factor" in large
-    assert "Gray's test: 1 events" in large
+    assert "Gray's test: 1 event;" in large
     assert "numpy" in large
 
 

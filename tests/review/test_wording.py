@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from tests.review.made import PLAIN, ZERO, Series, review
 from vertherm.review.build import build_review
 from vertherm.review.model import Review, Text
-from vertherm.review.words import fixed, percent
+from vertherm.review.statistics.summary import summarise
+from vertherm.review.words import fixed, median_cell, percent
 
 LATE = "20-24 weeks (day 140 to 168)"
 
@@ -128,6 +130,12 @@ def test_frankel_grade_is_that_of_the_visit_nearest_the_middle_that_has_one() ->
 )
 def test_halves_are_rounded_as_a_reader_does(value: float, digits: int, expected: str) -> None:
     assert fixed(value, digits) == expected
+
+
+def test_a_median_between_two_whole_numbers_is_not_rounded_into_another_class() -> None:
+    """SINS 6 is stable and 7 is not: a median of 6.5 is printed as 6.5, other medians as before."""
+    assert median_cell(summarise(np.array([6.0, 7.0])), 0).text.startswith("6.5 [")
+    assert median_cell(summarise(np.array([6.0, 7.0, 7.0])), 0).text.startswith("7 [")
 
 
 def test_a_percentage_is_what_a_calculator_gives() -> None:

@@ -115,7 +115,7 @@ def _stability(lesions: pd.DataFrame) -> list[Row]:
 def _lesion_numbers(lesions: pd.DataFrame) -> Table:
     fields: tuple[tuple[str, str, int], ...] = (
         ("sins_total", "SINS (0-18)", 0),
-        ("size_1_mm", "Longest diameter (mm)", 0),
+        ("size_1_mm", "Longest diameter (mm)", 1),
         ("volume_ml", "Volume (mL)", 1),
     )
     rows: list[Any] = [numbers(label, lesions[name], digits) for name, label, digits in fields]

@@ -96,8 +96,10 @@ def median_cell(summary: Summary, digits: int = 1) -> Cell:
     """Median [IQR]."""
     if summary.n == 0:
         return Cell(NONE, {"median": None, "q1": None, "q3": None})
+    # The middle of two whole numbers is kept: a SINS of 6.5 printed as 7 would stand in another class.
+    halves = digits == 0 and fixed(summary.median, 1).endswith(".5")
     return Cell(
-        f"{fixed(summary.median, digits)} [{span(summary.q1, summary.q3, digits)}]",
+        f"{fixed(summary.median, 1 if halves else digits)} [{span(summary.q1, summary.q3, digits)}]",
         {"median": raw(summary.median), "q1": raw(summary.q1), "q3": raw(summary.q3)},
     )
 

@@ -12,7 +12,7 @@ from scipy.special import expit, logit, stdtrit
 
 from vertherm.core.errors import InputError
 from vertherm.review.statistics.inputs import Floats, confidence_level, labels, numbers, same_length
-from vertherm.review.statistics.result import NotEstimable
+from vertherm.review.statistics.result import NotEstimable, counted
 
 MIN_CLUSTERS = 20
 """Our choice: with fewer clusters the sandwich variance is too small on average (Mancl and DeRouen 2001)."""
@@ -114,7 +114,7 @@ def clustered_proportion(
 
 def _too_few(units: Floats, with_event: Floats) -> str:
     if units.size < MIN_CLUSTERS:
-        return f"{units.size} patients; a cluster-robust interval needs {MIN_CLUSTERS} (our rule)"
+        return f"{counted(units.size, 'patient')}; a cluster-robust interval needs {MIN_CLUSTERS} (our rule)"
     events, free = int((with_event > 0).sum()), int((units > with_event).sum())
     if min(events, free) < MIN_WITH_EACH:
         return (

@@ -12,7 +12,7 @@ from scipy.special import ndtr, ndtri
 from vertherm.core.errors import InputError
 from vertherm.review.statistics.events import INTEREST, event_columns
 from vertherm.review.statistics.inputs import Floats, Integers, confidence_level, labels, same_length
-from vertherm.review.statistics.result import ModelFit, ModelRow, NotEstimable
+from vertherm.review.statistics.result import ModelFit, ModelRow, NotEstimable, counted
 from vertherm.review.statistics.subdistribution import Subdistribution
 
 EVENTS_PER_PARAMETER = 10
@@ -93,9 +93,10 @@ def _too_few(kinds: Integers, X: Floats, names: Sequence[str], clusters: int | N
     if p == 0:
         return "no covariate"
     if events < EVENTS_PER_PARAMETER * p:
-        return f"{events} events for {p} covariates; the model needs {EVENTS_PER_PARAMETER} events per covariate"
+        said = f"{counted(events, 'event')} for {counted(p, 'covariate')}"
+        return f"{said}; the model needs {EVENTS_PER_PARAMETER} events per covariate"
     if clusters is not None and clusters < MIN_CLUSTERS:
-        return f"{clusters} clusters; a cluster-robust variance needs {MIN_CLUSTERS} (our rule)"
+        return f"{counted(clusters, 'cluster')}; a cluster-robust variance needs {MIN_CLUSTERS} (our rule)"
     constant = [name for name, column in zip(names, X.T, strict=True) if np.ptp(column) == 0]
     if constant:
         return f"{', '.join(constant)} is the same in everybody"

@@ -11,7 +11,7 @@ from scipy.special import chdtrc
 
 from vertherm.review.statistics.events import EventTable, event_columns
 from vertherm.review.statistics.inputs import Floats, Integers, labels, same_length
-from vertherm.review.statistics.result import NotEstimable
+from vertherm.review.statistics.result import NotEstimable, counted
 
 MIN_EVENTS = 10
 """Our choice: events of interest in all."""
@@ -78,11 +78,11 @@ def gray_test(time: ArrayLike, event: ArrayLike, group: Any) -> GrayTest | NotEs
     names, place = labels(group, "group")
     same_length(time=times, group=place)
     if names.size < 2:
-        return NotEstimable(f"{names.size} group; Gray's test compares at least 2")
+        return NotEstimable(f"{counted(names.size, 'group')}; Gray's test compares at least 2")
     table = EventTable.of(times, kinds, place, int(names.size))
     observed = table.interest.sum(axis=0)
     if observed.sum() < MIN_EVENTS:
-        return NotEstimable(f"{observed.sum()} events; Gray's test needs {MIN_EVENTS} (our rule)")
+        return NotEstimable(f"{counted(int(observed.sum()), 'event')}; Gray's test needs {MIN_EVENTS} (our rule)")
     weights = _Weights(table)
     expected = observed - weights.score
     if expected.min() < MIN_EXPECTED:

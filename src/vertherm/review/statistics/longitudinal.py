@@ -13,7 +13,7 @@ from scipy.special import stdtr, stdtrit
 
 from vertherm.review.statistics.inputs import Floats, confidence_level
 from vertherm.review.statistics.panel import EqualCorrelation, Panel, contrasts
-from vertherm.review.statistics.result import ModelFit, ModelRow, NotEstimable
+from vertherm.review.statistics.result import ModelFit, ModelRow, NotEstimable, counted
 
 MIN_PATIENTS = 10
 MIN_AT_VISIT = 3
@@ -138,7 +138,7 @@ def gee(
 
 def _too_few(panel: Panel) -> str:
     if panel.patients < MIN_PATIENTS:
-        return f"{panel.patients} patients; the model needs {MIN_PATIENTS} (our rule)"
+        return f"{counted(panel.patients, 'patient')}; the model needs {MIN_PATIENTS} (our rule)"
     if len(panel.visits) < 2:
         return f"{len(panel.visits)} visit; the model compares at least 2"
     least = int(np.argmin(panel.by_visit()))
