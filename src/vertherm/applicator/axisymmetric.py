@@ -33,6 +33,8 @@ class AxisymmetricSolution:
         r_m, z_m: (nr,), (nz,) sample lines in metres, antenna frame.
         e2: (nr, nz) |E|^2 (peak phasor) in (V/m)^2; 0 inside the antenna.
         q: (nr, nz) loss density 0.5 sigma |E|^2 in W/m^3; 0 inside the antenna.
+        e_r, e_z, h_phi: (nr, nz) complex64 peak phasors, exp(+j w t), in V/m and A/m; 0 inside the antenna. What the
+            three-dimensional solve and antennas that fire in phase start from.
         tissue: (nr, nz) True where the sample point lies in the medium.
         wall_z_m: (nw + 1,) edges of the bins along the shaft, in metres.
         wall_loss_w_m: (nw,) power lost in all conductor surfaces per metre of shaft (perturbation, not in the balance).
@@ -52,6 +54,9 @@ class AxisymmetricSolution:
     z_m: Array
     e2: NDArray[np.float32]
     q: NDArray[np.float32]
+    e_r: NDArray[np.complex64]
+    e_z: NDArray[np.complex64]
+    h_phi: NDArray[np.complex64]
     tissue: NDArray[np.bool_]
     wall_z_m: Array
     wall_loss_w_m: Array
@@ -141,7 +146,7 @@ class AxisymmetricModel:
             SolverError: the field is not finite.
         """
         field = self.system.solve(medium)
-        e2, q = self._sample(field, medium)
+        samples = self._sample(field, medium)
         return AxisymmetricSolution(
             antenna=self.antenna.name,
             frequency_hz=self.frequency_hz,
@@ -154,8 +159,7 @@ class AxisymmetricModel:
             radiated_w=field.open_w,
             r_m=self.sample_r_m,
             z_m=self.sample_z_m,
-            e2=e2,
-            q=q,
+            **samples,
             tissue=self.sample_tissue,
             wall_z_m=self.wall_z_m,
             wall_loss_w_m=self._wall_loss(field),
@@ -208,7 +212,7 @@ class AxisymmetricModel:
 
     # ---- sampling -------------------------------------------------------------------------------------------------
     def _prepare_samples(self) -> None:
-        """Sample lines, and the sparse operator from u to its gradient on them."""
+        """Sample lines, and the sparse operators from u to its gradient and its value on them."""
         from scipy.sparse import csr_matrix
 
         radius, below, above = self.domain_mm
@@ -226,26 +230,38 @@ class AxisymmetricModel:
         self._sample_r, self._sample_z = r[self._sampled], z[self._sampled]
         basis = self.system.basis
         local = basis.mapping.invF(np.stack([self._sample_r, self._sample_z])[:, :, None], tind=cells)
-        gradients = [
-            np.asarray(basis.elem.gbasis(basis.mapping, local, i, tind=cells)[0].grad)[:, :, 0]
-            for i in range(basis.Nbfun)
-        ]
+        functions = [basis.elem.gbasis(basis.mapping, local, i, tind=cells)[0] for i in range(basis.Nbfun)]
         rows = np.tile(np.arange(cells.size), basis.Nbfun)
         columns = np.asarray(basis.element_dofs)[:, cells].ravel()
-        self._gradient = [
-            csr_matrix((np.concatenate([g[d] for g in gradients]), (rows, columns)), shape=(cells.size, basis.N))
-            for d in (0, 1)
-        ]
 
-    def _sample(self, field: TMField, medium: Medium) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        def operator(parts: list[Array]) -> Any:
+            return csr_matrix((np.concatenate(parts), (rows, columns)), shape=(cells.size, basis.N))
+
+        self._gradient = [operator([np.asarray(f.grad)[d, :, 0] for f in functions]) for d in (0, 1)]
+        self._value = operator([np.broadcast_to(np.asarray(f), (cells.size, 1))[:, 0] for f in functions])
+
+    def _sample(self, field: TMField, medium: Medium) -> dict[str, NDArray[Any]]:
+        """Fields on the sample lines: E = curl H / (j w eps) with r H_phi = u."""
         eps, sigma = medium(self._sample_r, self._sample_z)
-        omega_eps = self.system.omega * EPS_0 * np.abs(self.system.complex_eps(eps, sigma))
-        squared = sum(np.abs(operator @ field.u) ** 2 for operator in self._gradient)
-        values = squared / (omega_eps * self._sample_r) ** 2
-        # float32 here, not only on disk: a stored solution must equal a fresh one bit by bit.
-        e2, q = (np.zeros(self.sample_tissue.size, dtype=np.float32) for _ in range(2))
-        e2[self._sampled], q[self._sampled] = values, 0.5 * sigma * values
-        return e2.reshape(self.sample_tissue.shape), q.reshape(self.sample_tissue.shape)
+        complex_eps = self.system.complex_eps(eps, sigma)
+        by_r, by_z = (operator @ field.u for operator in self._gradient)
+        per_gradient = 1.0 / (1j * self.system.omega * EPS_0 * complex_eps * self._sample_r)
+        e_r, e_z = -per_gradient * by_z, per_gradient * by_r
+        e2 = np.abs(e_r) ** 2 + np.abs(e_z) ** 2
+        # Single precision here, not only on disk: a stored solution must equal a fresh one bit by bit.
+        return {
+            "e2": self._on_lines(e2, np.float32),
+            "q": self._on_lines(0.5 * sigma * e2, np.float32),
+            "e_r": self._on_lines(e_r, np.complex64),
+            "e_z": self._on_lines(e_z, np.complex64),
+            "h_phi": self._on_lines((self._value @ field.u) / self._sample_r, np.complex64),
+        }
+
+    def _on_lines(self, values: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
+        """(nr, nz) array of ``kind`` that holds ``values`` at the samples in the medium and 0 inside the antenna."""
+        out = np.zeros(self.sample_tissue.size, dtype=kind)
+        out[self._sampled] = values
+        return out.reshape(self.sample_tissue.shape)
 
 
 def _sample_heights(below_mm: float, above_mm: float, active_mm: float) -> Array:
