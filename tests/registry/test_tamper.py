@@ -462,7 +462,9 @@ def test_heads_that_are_none(told: Registry, tmp_path: Path, monkeypatch: pytest
     with pytest.raises(InputError, match="another registry"):
         check(told, heads=[path])
     monkeypatch.setenv(VARIABLE, "12" * 32)
-    assert "not made with the registry's key" in text(check(told), "seal")
+    found = check(told).findings
+    assert [finding.where for finding in found] == ["all 5 seals"], "one finding, not one a seal"
+    assert "None was made with this key" in found[0].what
 
 
 def test_thousands_of_findings_are_counted_not_listed(registry: Registry) -> None:

@@ -42,6 +42,7 @@ def test_full_export_of_a_synthetic_series(registry: Registry, tmp_path: Path, f
     import_records(registry, records, user="t", why="w")
     paths = export(registry, tmp_path / NAMES[form], form, level="full", series="khan2018")
     assert all(path.is_file() for path in paths)
+    assert all(path.stat().st_mode & 0o077 == 0 for path in paths), "names of people: readable by the owner only"
     manifest = manifest_of(form, tmp_path)
     assert str(manifest["SYNTHETIC"]).startswith("SYNTHETIC")
     assert next(iter(manifest)) == "SYNTHETIC"

@@ -320,3 +320,10 @@ def test_max_mb(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="too large"):
         read(folder, max_mb=0.001)
     assert read(folder, max_mb=1).tables
+
+
+@pytest.mark.parametrize("form", ["xlsx", "json"])
+def test_a_folder_is_no_workbook(tmp_path: Path, form: str) -> None:
+    write_folder(tmp_path / "in", small())
+    with pytest.raises(InputError, match="not a folder"):
+        read(tmp_path / "in", form)

@@ -184,3 +184,17 @@ def test_opposite_ends_of_a_rule_are_allowed(tmp_path: Path) -> None:
     tables["activation"][0]["time_s"] = "120.9"
     _, problems = checked(write_folder(tmp_path / "in", tables))
     assert not problems, [problem.line() for problem in problems]
+
+
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        (put("opioid_dose", 0, drug="oxycodin"), "oxycodone"),
+        (put("visit", 2, patient_key="p1"), "write P1: keys differ by upper and lower case"),
+    ],
+)
+def test_the_remedy_names_what_was_meant(tmp_path: Path, change: Change, advice: str) -> None:
+    tables = small()
+    change(tables)
+    _, problems = checked(write_folder(tmp_path / "in", tables))
+    assert any(advice in problem.remedy for problem in problems), [problem.line() for problem in problems]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -40,6 +40,7 @@ class Chain:
     rows: int = 0
     sealed: int = 0
     last: Seal | None = None
+    forged: list[str] = field(default_factory=list)
 
     def walk(self, connection: sa.Connection, progress: Progress) -> None:
         """Read all seals and all audit rows in their order and compare them."""
@@ -70,7 +71,7 @@ class Chain:
         if not hmac.compare_digest(seal.previous, previous):
             self.found.add("seal", _name(seal), "It does not follow from the seal before it: one of them was changed.")
         if self.key is not None and not hmac.compare_digest(mac_of(self.key, self.registry_id, seal), seal.mac):
-            self.found.add("seal", _name(seal), "It was not made with the registry's key: it was forged or changed.")
+            self.forged.append(_name(seal))
 
     def _content(self, seal: Seal, audit: _Audit, known: set[str]) -> None:
         rows = []
@@ -109,6 +110,16 @@ class Chain:
                 )
 
     def _end(self) -> None:
+        if len(self.forged) == self.seals > 1:
+            self.found.add(
+                "seal",
+                f"all {self.seals} seals",
+                "None was made with this key: it is the key of another registry, or the whole chain was forged. "
+                "Give the key this registry was made with.",
+            )
+        else:
+            for name in self.forged:
+                self.found.add("seal", name, "It was not made with the registry's key: it was forged or changed.")
         last = self.last.seal_no if self.last else 0
         for head in self.heads:
             if head.seal_no > last:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,7 @@ def write_export(
                 from vertherm.registry.redcap.write import write_redcap
 
                 written = write_redcap(folder, records, manifest, progress)
+            _keep_private(written, manifest)
         return [path / item.name for item in written]
     with atomic_path(path) as temporary:
         if format == "xlsx":
@@ -90,7 +92,15 @@ def write_export(
             from vertherm.registry.exporting.write_json import write_json_document
 
             write_json_document(temporary, records, manifest, progress)
+        _keep_private([temporary], manifest)
     return [path]
+
+
+def _keep_private(written: Sequence[Path], manifest: Manifest) -> None:
+    """Files with everything about named people are readable by their owner only."""
+    if manifest.level == "full":
+        for path in written:
+            path.chmod(0o600)
 
 
 def _known(what: str, value: str, known: tuple[str, ...]) -> None:

@@ -142,6 +142,6 @@ def _offer_codes(sheet: Any, entity: Entity) -> None:
             continue
         listed = ",".join(item.vocabulary.codes)
         if len(listed) <= _LISTED:
-            rule = DataValidation(type="list", formula1=f'"{listed}"', allow_blank=True)
+            rule = DataValidation(type="list", formula1=f'"{listed}"', allow_blank=True, showErrorMessage=True)
             rule.add(f"{get_column_letter(place)}2:{get_column_letter(place)}{_TEMPLATE_ROWS}")
             sheet.add_data_validation(rule)

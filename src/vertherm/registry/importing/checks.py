@@ -128,7 +128,8 @@ def _check_reference(
                 reference.fields[0],
                 f"unknown_{who}",
                 f"there is no {who} {values[0]}, neither in the import nor in the registry",
-                f"correct the key, or import the {who} along with it",
+                _alike(staging, reference.entity, key[0], values[0])
+                or f"correct the key, or import the {who} along with it",
             )
             continue
         names = ", ".join(f"{name} {value}" for name, value in zip(reference.fields[1:], values[1:], strict=True))
@@ -140,6 +141,17 @@ def _check_reference(
             f"patient {values[0]} has no {label} with {names}",
             f"correct the numbers, or import that {label} along with it",
         )
+
+
+def _alike(staging: Staging, entity: str, column: str, value: object) -> str:
+    """What to do where a key differs from a known one only in upper and lower case."""
+    same = f"LOWER(\"{column}\") = '{_quoted(value)}'"
+    found = staging.query(f'SELECT "{column}" FROM "{entity}" WHERE {same} LIMIT 1')
+    return f"write {found[0][0]}: keys differ by upper and lower case" if found else ""
+
+
+def _quoted(value: object) -> str:
+    return str(value).lower().replace("'", "''")
 
 
 def check_changed(table: TypedTable, existing: Records, problems: Problems) -> None:

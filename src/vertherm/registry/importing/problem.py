@@ -111,7 +111,7 @@ class ImportProblems(InputError):  # noqa: N818
             where=where,
             got=listed + more,
             expected="records that agree with the data dictionary and with each other",
-            advice="put right what is listed and import again; the whole list can be written as a table",
+            advice="put right what is listed and import again; --problems FILE writes the whole list as a table",
         )
 
     def kinds(self) -> dict[str, int]:

@@ -34,6 +34,14 @@ def read(
         from vertherm.registry.importing.read_csv import read_csv
 
         return read_csv(source, max_mb)
+    if source.is_dir() and chosen in ("xlsx", "json"):
+        raise InputError(
+            "A file is needed here, not a folder.",
+            where=str(source),
+            got=f"a folder with --format {chosen}",
+            expected=f"one {chosen} file",
+            advice="name the file, or leave --format away for a folder of CSV tables",
+        )
     if chosen == "xlsx":
         from vertherm.registry.importing.read_xlsx import read_xlsx
 

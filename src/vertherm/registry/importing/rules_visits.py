@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 
 from vertherm.clinical import odi, opioids
 from vertherm.registry.importing.derive import equivalent
@@ -184,9 +185,15 @@ def _unknown(rows: list[tuple[object, ...]], version: str, tables: dict[str, Typ
             "unknown_opioid",
             f"conversion table {version} does not hold {drug}, {route}, {unit.replace('_', ' ')}",
             "use the generic name, route and unit of the table"
-            + ("" if known else f" ({', '.join(opioids.drugs(version)[:6])}, ...)")
+            + ("" if known else f" ({_nearest(drug, opioids.drugs(version))})")
             + f", or give the equivalent with omeq_table '{opioids.AS_REPORTED}'",
         )
+
+
+def _nearest(drug: str, known: Sequence[str]) -> str:
+    """The names most like ``drug``, or all of the table where none is alike."""
+    alike = get_close_matches(drug.strip().lower(), known, n=3, cutoff=0.6)
+    return f"{' or '.join(alike)}?" if alike else ", ".join(known)
 
 
 def _at_visit(
