@@ -8,6 +8,7 @@ import pytest
 
 from vertherm.applicator.antenna import load_antenna
 from vertherm.applicator.deposition import Deposition
+from vertherm.applicator.medium import bilinear, interval_weights
 from vertherm.core.errors import InputError, SolverError
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import Grid
@@ -166,3 +167,25 @@ def test_nothing_absorbed_gives_no_source(choke_in_bone):
     grid = cube(5.0)
     dark = replace(choke_in_bone, absorbed_w=0.0, q=np.zeros_like(choke_in_bone.q), e2=np.zeros_like(choke_in_bone.e2))
     assert not deposition(grid).power_density(dark, np.zeros(grid.shape)).any()
+
+
+def test_vector_field_points_where_the_phasors_do(choke_in_bone):
+    """Formula: E = e_r (unit vector away from the axis) + e_z (axis), complex, in RAS. Layout: oblique needle, 2 mm
+    cells. Expected: away from the needle |E|^2 of the vector = the table's |E|^2, and its parts along the two unit
+    vectors are the table's phasors at the same point. Tolerance 2 % of the largest: bilinear interpolation of phasors
+    against that of |E|^2, and the rotation is what is under test."""
+    grid = cube(30.0, 2.0)
+    s, given = choke_in_bone, deposition(grid, OBLIQUE)
+    field = given.vector_field(s).reshape(*grid.shape, 3)
+    points = grid.centres()
+    r, z = OBLIQUE.cylindrical_mm(points)
+    pick = (r > 9) & (r < 25) & (z > -15) & (z < 25)
+    away = points - OBLIQUE.tip_mm - z[..., None] * OBLIQUE.axis
+    away /= np.linalg.norm(away, axis=-1, keepdims=True)
+    i, a = interval_weights(s.r_m, r[pick] * 1e-3)
+    j, b = interval_weights(s.z_m, z[pick] * 1e-3)
+    for table, direction in ((s.e_r, away[pick]), (s.e_z, OBLIQUE.axis)):
+        expected = bilinear(table.astype(complex), i, a, j, b)
+        np.testing.assert_allclose((field[pick] * direction).sum(-1), expected, atol=0.002 * np.abs(expected).max())
+    e2 = bilinear(s.e2.astype(float), i, a, j, b)
+    np.testing.assert_allclose((np.abs(field[pick]) ** 2).sum(-1), e2, atol=0.02 * e2.max())

@@ -127,17 +127,22 @@ class Deposition:
 
     def _sub_points(self, cells: NDArray[np.intp]) -> _Points:
         """Sub-points of the cells near the axis, without those inside the applicator or beyond the domain."""
+        world = self._sub_world(cells)
+        r, z = self.trajectory.cylindrical_mm(world)
+        tissue = (r > self._outline(z)) & (z > self.axial_mm[0]) & (z < self.axial_mm[1])
+        cell = np.broadcast_to(cells[:, None], r.shape)[tissue].astype(np.int32)
+        self._near_cells, self._near_tissue = cells, tissue
+        return _Points(
+            (r[tissue] * 1e-3).astype(np.float32), (z[tissue] * 1e-3).astype(np.float32), cell, 1.0 / world.shape[1]
+        )
+
+    def _sub_world(self, cells: NDArray[np.intp]) -> Array:
+        """RAS mm of the sub-points of ``cells``, shape (cells, sub-points, 3)."""
         count = int(np.clip(np.ceil(self.spacing_mm / SUB_SPACING_MM), 4, 8))
         steps = (np.arange(count) + 0.5) / count - 0.5
         offsets = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
         index = np.stack(np.unravel_index(cells, self.grid.shape), axis=-1)
-        world = self.grid.world(index[:, None, :] + offsets)
-        r, z = self.trajectory.cylindrical_mm(world)
-        tissue = (r > self._outline(z)) & (z > self.axial_mm[0]) & (z < self.axial_mm[1])
-        cell = np.broadcast_to(cells[:, None], r.shape)[tissue].astype(np.int32)
-        return _Points(
-            (r[tissue] * 1e-3).astype(np.float32), (z[tissue] * 1e-3).astype(np.float32), cell, 1.0 / count**3
-        )
+        return self.grid.world(index[:, None, :] + offsets)
 
     # ---- patient -> antenna ---------------------------------------------------------------------------------------
     def _bin_geometry(self) -> None:
@@ -210,7 +215,7 @@ class Deposition:
 
         sigma = self._flat(sigma_cells, "sigma_cells")
         self._prepare(solution)
-        table = np.ascontiguousarray(_filled_inside(solution), dtype=np.float32)
+        table = np.ascontiguousarray(filled_inside(solution.e2, solution.tissue), dtype=np.float32)
         q = np.zeros(self._size, dtype=np.float32)
         for (corner, a, b), points in zip(self._weights, (self._far, self._near), strict=True):
             add_weighted_e2(table, corner, a, b, points.cell, np.float32(points.share), sigma, q)
@@ -227,6 +232,35 @@ class Deposition:
         correction = target_w / raw_w if raw_w > 0 else 1.0
         q *= np.float32(correction)
         return Deposited(q.reshape(self.grid.shape), target_w, share, correction)
+
+    def vector_field(self, solution: AxisymmetricSolution) -> NDArray[np.complex64]:
+        """Mean phasor of the electric field in every cell, RAS components, per sqrt(watt forward): complex64 (n, 3).
+
+        n cells in C order. Cells near the shaft take the volume mean over the same sub-points as the power density, 0
+        where a sub-point lies in the applicator; not renormalised. 24 bytes a cell.
+        """
+        from vertherm.applicator.deposition_kernels import add_vector_field
+
+        self._prepare(solution)
+        e_r, e_z = (np.ascontiguousarray(filled_inside(part, solution.tissue)) for part in (solution.e_r, solution.e_z))
+        out = np.zeros((self._size, 3), dtype=np.complex64)
+        axis = self.trajectory.axis.astype(np.float32)
+        for (corner, a, b), points, radial in zip(self._weights, (self._far, self._near), self._radial(), strict=True):
+            add_vector_field(e_r, e_z, corner, a, b, points.cell, np.float32(points.share), radial, axis, out)
+        return out
+
+    def _radial(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Unit vectors away from the axis at the far and near points, RAS; made when needed: 12 bytes a point."""
+        index = np.stack(np.unravel_index(self._far.cell, self.grid.shape), axis=-1)
+        worlds = (self.grid.world(index), self._sub_world(self._near_cells)[self._near_tissue])
+        tip, axis = self.trajectory.tip_mm, self.trajectory.axis
+        found = []
+        for world in worlds:
+            offset = world - tip
+            offset -= (offset @ axis)[:, None] * axis
+            offset /= np.maximum(np.linalg.norm(offset, axis=1), 1e-12)[:, None]
+            found.append(offset.astype(np.float32))
+        return found[0], found[1]
 
     def captured_share(self, solution: AxisymmetricSolution) -> float:
         """Share of the solution's absorbed power that lies inside the grid (1 where the grid holds all of it)."""
@@ -267,11 +301,11 @@ class Deposition:
         return bilinear(share, i[:, None], a[:, None], j[None, :], b[None, :])
 
 
-def _filled_inside(solution: AxisymmetricSolution) -> NDArray[np.float32]:
-    """|E|^2 with the applicator's inside filled from the tissue next to it, so that interpolation sees no step."""
-    first = np.argmax(solution.tissue, axis=0)
-    rows = np.maximum(np.arange(solution.r_m.size)[:, None], first[None, :])
-    return solution.e2[rows, np.arange(solution.z_m.size)[None, :]]
+def filled_inside(values: NDArray[Any], tissue: NDArray[np.bool_]) -> NDArray[Any]:
+    """Samples (nr, nz) with the applicator's inside filled from the tissue next to it: interpolation sees no step."""
+    first = np.argmax(tissue, axis=0)
+    rows = np.maximum(np.arange(values.shape[0])[:, None], first[None, :])
+    return values[rows, np.arange(values.shape[1])[None, :]]
 
 
 def _across(axis: Array) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""Compiled loops of the deposition: bilinear |E|^2 at cells, and volume sums in (r, z) bins."""
+"""Compiled loops of the deposition: bilinear |E|^2 and E at cells, and volume sums in (r, z) bins."""
 
 from __future__ import annotations
 
@@ -45,3 +45,64 @@ def add_to_bins(
         sums[k, 0] += weight
         sums[k, 1] += weight * eps[c]
         sums[k, 2] += weight * sigma[c]
+
+
+@njit(cache=True, nogil=True)
+def add_vector_field(
+    e_r: NDArray[np.complex64],
+    e_z: NDArray[np.complex64],
+    corner: NDArray[np.int32],
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+    cell: NDArray[np.int32],
+    weight: np.float32,
+    radial: NDArray[np.float32],
+    axis: NDArray[np.float32],
+    out: NDArray[np.complex64],
+) -> None:
+    """out[cell] += weight * (e_r radial + e_z axis), bilinear in the tables (nr, nz) at flat index ``corner``."""
+    nz = e_r.shape[1]
+    flat_r, flat_z = e_r.ravel(), e_z.ravel()
+    for n in range(cell.size):
+        k = corner[n]
+        low = flat_r[k] + b[n] * (flat_r[k + 1] - flat_r[k])
+        high = flat_r[k + nz] + b[n] * (flat_r[k + nz + 1] - flat_r[k + nz])
+        along_r = weight * (low + a[n] * (high - low))
+        low = flat_z[k] + b[n] * (flat_z[k + 1] - flat_z[k])
+        high = flat_z[k + nz] + b[n] * (flat_z[k + nz + 1] - flat_z[k + nz])
+        along_z = weight * (low + a[n] * (high - low))
+        c = cell[n]
+        for d in range(3):
+            out[c, d] += along_r * radial[n, d] + along_z * axis[d]
+
+
+@njit(cache=True, nogil=True)
+def add_in_phase(
+    field: NDArray[np.complex64],
+    factor: np.complex64,
+    scale: NDArray[np.float32],
+    total: NDArray[np.complex64],
+    alone: NDArray[np.float32],
+) -> None:
+    """total += f and alone += |f|^2 with f = factor scale[cell] field[cell]; a ``scale`` of size 1 holds for all."""
+    same = scale.size == 1
+    for c in range(alone.size):
+        f = factor * (scale[0] if same else scale[c])
+        power = np.float32(0.0)
+        for d in range(3):
+            part = f * field[c, d]
+            total[c, d] += part
+            power += part.real * part.real + part.imag * part.imag
+        alone[c] += power
+
+
+@njit(cache=True, nogil=True)
+def interference(
+    total: NDArray[np.complex64], alone: NDArray[np.float32], sigma: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
+    """out = 0.5 sigma (|total|^2 - alone): what fields that add in phase give beyond the sum of their powers."""
+    for c in range(alone.size):
+        power = np.float32(0.0)
+        for d in range(3):
+            power += total[c, d].real * total[c, d].real + total[c, d].imag * total[c, d].imag
+        out[c] = np.float32(0.5) * sigma[c] * (power - alone[c])
