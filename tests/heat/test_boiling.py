@@ -9,7 +9,7 @@ from scipy.special import erf, erfc
 from tests.heat.blocks import block, gaussian, radius_m
 from vertherm.heat.bioheat import BioheatProblem, BioheatSolver
 from vertherm.materials.perfusion import perfusion_model
-from vertherm.validation.bioheat import STEFAN, neumann_front_m, stefan_front_m
+from vertherm.validation.phase_change import STEFAN, neumann_front_m, stefan_front_m
 
 
 def test_stefan_front_and_temperatures() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vertherm.heat.assembly import heated
 from vertherm.heat.bioheat import BioheatProblem, BioheatSolver
-from vertherm.heat.coupling import heated
 
 N = 21
 

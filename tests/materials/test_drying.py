@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vertherm.core.errors import InputError
-from vertherm.materials.drying import DRYING_IDS, SigmoidDrying, dried, drying
+from vertherm.materials.drying import DRYING_IDS, DryingAdjustment, SigmoidDrying, dried, drying
 from vertherm.materials.perfusion import conductivity_factor, perfusion_model
 
 
@@ -71,3 +71,29 @@ def test_perfusion_rises_then_stops():
 def test_conductivity_factor():
     """k = 0.5 + 0.0033 dT W/mK, as a factor; held below 37 and above 100 degC."""
     np.testing.assert_allclose(0.5 * conductivity_factor([20, 37, 57, 100, 200]), [0.5, 0.5, 0.566, 0.7079, 0.7079])
+
+
+@pytest.mark.parametrize("shift_k", [-5.0, 8.0])
+def test_shifted_sigmoid_is_the_published_curve_moved(shift_k: float) -> None:
+    """f(T) = liver(T - shift) / liver(37 - shift): 1 at 37 degC whatever the shift; a positive shift dries later."""
+    t = np.array([37.0, 60.0, 80.0, 100.0])
+    plain, moved = drying("sigmoid"), drying("sigmoid", DryingAdjustment(shift_k=shift_k))
+    assert isinstance(plain, SigmoidDrying)
+    for part, got in enumerate(moved.factors(t, np.zeros(4))):
+        np.testing.assert_allclose(got, plain.liver(t - shift_k)[part] / plain.liver(37.0 - shift_k)[part], rtol=1e-12)
+        assert got[0] == pytest.approx(1.0)
+        assert ((got - plain.factors(t, np.zeros(4))[part])[1:] * shift_k > 0).all()
+
+
+def test_adjusted_floor_is_what_dry_tissue_keeps() -> None:
+    """Water model with floor 0.3: 1 wet, 0.65 half way, 0.3 dry; each adjustment leaves the other model alone."""
+    eps, _ = drying("water", DryingAdjustment(floor=0.3)).factors(37.0, np.array([0.0, 0.5, 1.0]))
+    np.testing.assert_allclose(eps, [1.0, 0.65, 0.3])
+    assert drying("water", DryingAdjustment(shift_k=9.0)) == drying("water")
+    assert drying("sigmoid", DryingAdjustment(floor=0.3)) == drying("sigmoid")
+
+
+@pytest.mark.parametrize("values", [{"shift_k": 61.0}, {"shift_k": float("nan")}, {"floor": -0.1}, {"floor": 1.2}])
+def test_unusable_adjustments_are_refused(values: dict[str, float]) -> None:
+    with pytest.raises(InputError, match="out of range"):
+        DryingAdjustment(**values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ LEAST_CAPACITY_J_M3K = 1e3
 """Floor of a cell's heat capacity, about that of air: 1/4000 of tissue, so it stores nothing that matters."""
 
 
-Faces = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
-"""Cells a, cells b (flat padded indices) and conductances in W/mK."""
+Links = tuple[list[NDArray[np.int64]], list[NDArray[np.int64]], list[NDArray[np.int64]]]
+"""By axis: flat indices into its face array, cells a, cells b (flat padded indices)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +36,37 @@ class FixedFaces:
     weights: Field
     constant: float
 
+
+@dataclass(frozen=True, eq=False)
+class FixedLinks:
+    """Where faces to fixed temperatures lie, so that other conductances can be looked up there.
+
+    Args:
+        at: by axis, flat indices into its face array, one after another in ``place``.
+        cells: padded free cells, in order.
+        place: which of ``cells`` each face belongs to.
+        fixed: the fixed temperature behind each face.
+    """
+
+    at: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+    cells: NDArray[np.int32]
+    place: NDArray[np.int64]
+    fixed: NDArray[np.float64]
+
     @staticmethod
-    def of(faces: Faces, temperature: Field) -> FixedFaces:
-        """Sum the faces of each free cell; ``temperature`` is padded and holds the fixed values."""
-        a, b, conductance = faces
-        cells, place = np.unique(a, return_inverse=True)
-        weights = np.bincount(place, conductance, minlength=cells.size)
-        constant = float(conductance @ temperature.reshape(-1)[b].astype(np.float64))
-        return FixedFaces(cells.astype(np.int32), weights.astype(np.float32), constant)
+    def of(links: Links, temperature: Field) -> FixedLinks:
+        """Sort ``links``; ``temperature`` is padded and holds the fixed values."""
+        at, a, b = links
+        cells, place = np.unique(np.concatenate(a), return_inverse=True)
+        fixed = temperature.reshape(-1)[np.concatenate(b)].astype(np.float64)
+        return FixedLinks((at[0], at[1], at[2]), cells.astype(np.int32), place.astype(np.int64), fixed)
+
+    def faces(self, conductances: list[Field]) -> FixedFaces:
+        """The faces with their conductances, by axis in W/mK."""
+        parts = [k.reshape(-1)[at] for k, at in zip(conductances, self.at, strict=True)]
+        conductance = np.concatenate(parts).astype(np.float64)
+        weights = np.bincount(self.place, conductance, minlength=self.cells.size)
+        return FixedFaces(self.cells, weights.astype(np.float32), float(conductance @ self.fixed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +84,7 @@ class Fields:
         free: cells that are not held.
         start: temperature at the start.
         sinks, outer: faces into held cells and to the outside.
+        sink_links, outer_links: where those faces lie.
         limited_cells: how many cells were slowed down (see :data:`FASTEST_CELL_PER_S`).
     """
 
@@ -77,6 +101,8 @@ class Fields:
     start: Field
     sinks: FixedFaces
     outer: FixedFaces
+    sink_links: FixedLinks
+    outer_links: FixedLinks
     limited_cells: int
 
 
@@ -102,23 +128,41 @@ def build_fields(problem: BioheatProblem) -> Fields:
     lam = np.where(boils, latent / capacity, 0.0)
     # A cell without water has no vapour branch either: it stays on its own capacity at any temperature.
     rv = np.where(boils & (lam > 0), wet / np.asarray(problem.vapour, dtype=np.float64), 1.0)
-    stiffness = 2.0 * w * _face_sum(faces)
     start = np.where(held, problem.held_temperature_c, problem.initial_c) - problem.arterial_c
     begin = padded(start, shape)
-    sinks = FixedFaces.of(_sink_faces(faces, held), begin)
-    outer = FixedFaces.of(_outer_faces(faces, held), begin)
+    sink_links = FixedLinks.of(_sink_links(held), begin)
+    outer_links = FixedLinks.of(_outer_links(held), begin)
     kx, ky, kz = (_padded_faces(k, axis, shape) for axis, k in enumerate(faces))
     if limited:
-        warnings.warn(
-            f"{limited} cells conduct or store heat beyond what a step can follow; they were slowed to 1 ms.",
-            ModelRangeWarning,
-            stacklevel=3,
-        )
+        _warn(limited)
     return Fields(
         padded(w, shape), kx, ky, kz, padded(p0, shape), padded(wet, shape), padded(lam, shape), padded(rv, shape, 1.0),
-        padded(stiffness, shape), ~held, begin, sinks, outer,
-        limited,
+        padded(2.0 * w * _face_sum(faces), shape), ~held, begin, sink_links.faces(faces), outer_links.faces(faces),
+        sink_links, outer_links, limited,
     )  # fmt: skip
+
+
+def reconduct(fields: Fields, problem: BioheatProblem) -> Fields:
+    """``fields`` of the same tissue with the conductances that ``problem`` has now."""
+    shape = problem.shape
+    w = fields.w[1:-1, 1:-1, 1:-1]
+    faces = [_outer(k, axis, problem.boundary) for axis, k in enumerate(problem.conductivity_faces)]
+    faces, limited = _limited(faces, w)
+    if limited > fields.limited_cells:
+        _warn(limited)
+    kx, ky, kz = (_padded_faces(k, axis, shape) for axis, k in enumerate(faces))
+    return replace(
+        fields, kx=kx, ky=ky, kz=kz, stiffness=padded(2.0 * w * _face_sum(faces), shape),
+        sinks=fields.sink_links.faces(faces), outer=fields.outer_links.faces(faces), limited_cells=limited,
+    )  # fmt: skip
+
+
+def _warn(limited: int) -> None:
+    warnings.warn(
+        f"{limited} cells conduct or store heat beyond what a step can follow; they were slowed to 1 ms.",
+        ModelRangeWarning,
+        stacklevel=4,
+    )
 
 
 def _outer(faces: Field, axis: int, boundary: str) -> Field:
@@ -174,36 +218,36 @@ def _unit(axis: int, sign: int) -> tuple[int, int, int]:
     return (sign * (axis == 0), sign * (axis == 1), sign * (axis == 2))
 
 
-def _joined(parts: list[Faces]) -> Faces:
-    a, b, c = zip(*parts, strict=True)
-    return np.concatenate(a), np.concatenate(b), np.concatenate(c)
-
-
-def _sink_faces(faces: list[Field], held: NDArray[np.bool_]) -> Faces:
+def _sink_links(held: NDArray[np.bool_]) -> Links:
     """Faces between a free cell (a) and a held one (b)."""
-    parts: list[Faces] = []
-    for axis, k in enumerate(faces):
-        inner = k[(slice(None),) * axis + (slice(1, -1),)]
+    out: Links = ([], [], [])
+    for axis in range(3):
+        size = tuple(n + (a == axis) for a, n in enumerate(held.shape))
         lower = held[(slice(None),) * axis + (slice(0, -1),)]
         upper = held[(slice(None),) * axis + (slice(1, None),)]
+        parts = []
         for free_is_lower in (True, False):
             index = np.nonzero((upper & ~lower) if free_is_lower else (lower & ~upper))
             low, high = _flat(index, held.shape, (0, 0, 0)), _flat(index, held.shape, _unit(axis, 1))
-            a, b = (low, high) if free_is_lower else (high, low)
-            parts.append((a, b, inner[index].astype(np.float64)))
-    return _joined(parts)
+            face = np.ravel_multi_index(tuple(c + (a == axis) for a, c in enumerate(index)), size)
+            parts.append((face, low, high) if free_is_lower else (face, high, low))
+        for column, values in zip(out, zip(*parts, strict=True), strict=True):
+            column.append(np.concatenate(values).astype(np.int64))
+    return out
 
 
-def _outer_faces(faces: list[Field], held: NDArray[np.bool_]) -> Faces:
+def _outer_links(held: NDArray[np.bool_]) -> Links:
     """Faces between a free edge cell (a) and its ghost (b)."""
-    parts: list[Faces] = []
-    for axis, k in enumerate(faces):
+    out: Links = ([], [], [])
+    for axis in range(3):
+        size = tuple(n + (a == axis) for a, n in enumerate(held.shape))
+        parts = []
         for end, sign in ((0, -1), (held.shape[axis] - 1, 1)):
-            edge = np.zeros(held.shape, dtype=bool)
-            edge[(slice(None),) * axis + (end,)] = True
-            index = np.nonzero(edge & ~held)
-            face = tuple(c + (1 if sign > 0 else 0) if a == axis else c for a, c in enumerate(index))
-            conductance = k[face].astype(np.float64)
+            edge = np.nonzero(~held.take(end, axis))
+            index = (*edge[:axis], np.full(edge[0].size, end), *edge[axis:])
+            face = np.ravel_multi_index(tuple(c + (a == axis and sign > 0) for a, c in enumerate(index)), size)
             cell, ghost = _flat(index, held.shape, (0, 0, 0)), _flat(index, held.shape, _unit(axis, sign))
-            parts.append((cell, ghost, conductance))
-    return _joined(parts)
+            parts.append((face, cell, ghost))
+        for column, values in zip(out, zip(*parts, strict=True), strict=True):
+            column.append(np.concatenate(values).astype(np.int64))
+    return out

@@ -85,9 +85,12 @@ def hot_scan(Y, rate, row_max, row_rate, lam, rv, tl, tu, stiffness, dt, box):
 
 
 @njit(**OPTIONS)
-def hot_excess(Y, X, c, G, lam, rv, tl, tu, box):
-    """G <- (T(Y + c X) - T(Y)) - c X in the box: what the linear operator gets wrong about boiling cells."""
-    for i in range(box[0], box[1] + 1):
+def hot_excess(Y, X, c, G, lam, rv, tl, tu, box, lo, hi):
+    """G <- (T(Y + c X) - T(Y)) - c X in the box: what the linear operator gets wrong about boiling cells.
+
+    This and the next functions work on the planes ``lo <= i < hi`` of the box.
+    """
+    for i in range(max(box[0], lo), min(box[1] + 1, hi)):
         for j in range(box[2], box[3] + 1):
             for k in range(box[4], box[5] + 1):
                 y, x = Y[i, j, k], c * X[i, j, k]
@@ -96,9 +99,9 @@ def hot_excess(Y, X, c, G, lam, rv, tl, tu, box):
 
 
 @njit(**OPTIONS)
-def hot_state(Y, G, lam, rv, tl, tu, box):
+def hot_state(Y, G, lam, rv, tl, tu, box, lo, hi):
     """G <- T(Y) - Y in the box."""
-    for i in range(box[0], box[1] + 1):
+    for i in range(max(box[0], lo), min(box[1] + 1, hi)):
         for j in range(box[2], box[3] + 1):
             for k in range(box[4], box[5] + 1):
                 y = Y[i, j, k]
@@ -106,10 +109,12 @@ def hot_state(Y, G, lam, rv, tl, tu, box):
 
 
 @njit(**OPTIONS)
-def hot_apply(G, out, kx, ky, kz, w, p, c, box):
+def hot_apply(G, out, kx, ky, kz, w, p, c, box, lo, hi):
     """out += c (w div(k grad G) - p G) on the box and the cells around it (G is zero outside the box)."""
-    nx, ny, nz = G.shape[0] - 2, G.shape[1] - 2, G.shape[2] - 2
-    for i in range(max(box[0] - 1, 1), min(box[1] + 1, nx) + 1):
+    ny, nz = G.shape[1] - 2, G.shape[2] - 2
+    if box[1] < box[0]:
+        return
+    for i in range(max(box[0] - 1, lo), min(box[1] + 2, hi)):
         for j in range(max(box[2] - 1, 1), min(box[3] + 1, ny) + 1):
             for k in range(max(box[4] - 1, 1), min(box[5] + 1, nz) + 1):
                 g = G[i, j, k]
@@ -120,10 +125,10 @@ def hot_apply(G, out, kx, ky, kz, w, p, c, box):
 
 
 @njit(**OPTIONS)
-def hot_finish(Y, G, p, capacity, latent_max, lam, tl, tu, box):
-    """Largest latent fraction so far, and perfusion's heat that the plain ledger kernel gets wrong (W/m3 summed)."""
+def hot_finish(Y, G, p, capacity, latent_max, lam, tl, tu, box, lo, hi):
+    """Largest latent fraction so far, and perfusion's heat that the plain ledger sum gets wrong (W/m3 summed)."""
     extra = 0.0
-    for i in range(box[0], box[1] + 1):
+    for i in range(max(box[0], lo), min(box[1] + 1, hi)):
         for j in range(box[2], box[3] + 1):
             for k in range(box[4], box[5] + 1):
                 band = lam[i, j, k] + (tu - tl)
@@ -135,74 +140,77 @@ def hot_finish(Y, G, p, capacity, latent_max, lam, tl, tu, box):
 
 
 @njit(**OPTIONS)
-def perfusion_kernel(
+def perfusion_rows(
     Y, rate, p, p0, omega, model, lam, rv, tl, tu, dt, tables, offset, per_k, stop, stop_per, row_max, row_rate, active,
-    wake, dose_from, dead, lo, hi,
+    wake, dose_from, dead, i, first, last,
 ):  # fmt: skip
-    """Mean perfusion of the coming step, p = p0 * rise(T) * survival(omega), and the rate corrected for it.
+    """Mean perfusion of the coming step in rows ``first`` to ``last`` of plane i, and the rate corrected for it.
 
-    T runs from now to its linear prediction and omega with it; the means over the step make the whole scheme second
-    order and switch the flow off within the step. Rows that never passed ``wake`` are left alone, cells beyond an omega
-    of ``dead`` have no flow for good. ``offset`` is the temperature of the tables' first node.
+    p = p0 * rise(T) * survival(omega). T runs from now to its linear prediction and omega with it; the means over the
+    step make the whole scheme second order and switch the flow off within the step. Rows that never passed ``wake`` are
+    left alone, cells beyond an omega of ``dead`` have no flow for good. ``offset`` is the temperature of the tables'
+    first node.
     """
     nodes, stops = tables.shape[1], stop.shape[1]
-    for i in range(lo, hi):
-        for j in range(1, Y.shape[1] - 1):
-            if not active[i, j]:
-                if row_max[i, j] + dt * row_rate[i, j] < wake:
-                    continue
-                active[i, j] = True
-            for k in range(1, Y.shape[2] - 1):
-                y, o0 = Y[i, j, k], omega[i, j, k]
-                if p0[i, j, k] == 0.0 or (o0 >= dead and p[i, j, k] == 0.0):
-                    continue
-                la, r = lam[i, j, k], rv[i, j, k]
-                t0 = to_temperature(y, la, r, tl, tu)
-                t1 = to_temperature(y + dt * rate[i, j, k], la, r, tl, tu)
-                x0, x1 = (t0 - offset) * per_k, (t1 - offset) * per_k
-                i0, f0 = node_of(x0, nodes)
-                i1, f1 = node_of(x1, nodes)
-                factor = mean_over(tables, u8(0), i0, f0, i1, f1, x1 - x0)
-                if o0 > 0.0 or max(t0, t1) > dose_from:
-                    m = u8(2) + u8(model[i, j, k])
-                    o1 = o0 + dt * mean_over(tables, m, i0, f0, i1, f1, x1 - x0)
-                    i0, f0 = node_of(o0 * stop_per, stops)
-                    i1, f1 = node_of(o1 * stop_per, stops)
-                    factor *= mean_over(stop, u8(0), i0, f0, i1, f1, (o1 - o0) * stop_per)
-                fresh = p0[i, j, k] * factor
-                rate[i, j, k] -= (fresh - p[i, j, k]) * t0
-                p[i, j, k] = fresh
+    for j in range(first, last + 1):
+        if not active[i, j]:
+            if row_max[i, j] + dt * row_rate[i, j] < wake:
+                continue
+            active[i, j] = True
+        for k in range(1, Y.shape[2] - 1):
+            y, o0 = Y[i, j, k], omega[i, j, k]
+            if p0[i, j, k] == 0.0 or (o0 >= dead and p[i, j, k] == 0.0):
+                continue
+            la, r = lam[i, j, k], rv[i, j, k]
+            t0 = to_temperature(y, la, r, tl, tu)
+            t1 = to_temperature(y + dt * rate[i, j, k], la, r, tl, tu)
+            x0, x1 = (t0 - offset) * per_k, (t1 - offset) * per_k
+            i0, f0 = node_of(x0, nodes)
+            i1, f1 = node_of(x1, nodes)
+            factor = mean_over(tables, u8(0), i0, f0, i1, f1, x1 - x0)
+            if o0 > 0.0 or max(t0, t1) > dose_from:
+                m = u8(2) + u8(model[i, j, k])
+                o1 = o0 + dt * mean_over(tables, m, i0, f0, i1, f1, x1 - x0)
+                i0, f0 = node_of(o0 * stop_per, stops)
+                i1, f1 = node_of(o1 * stop_per, stops)
+                factor *= mean_over(stop, u8(0), i0, f0, i1, f1, (o1 - o0) * stop_per)
+            fresh = p0[i, j, k] * factor
+            rate[i, j, k] -= (fresh - p[i, j, k]) * t0
+            p[i, j, k] = fresh
 
 
 @njit(**OPTIONS)
-def dose_kernel(
-    Y, D, peak, cem, omega, model, lam, rv, tl, tu, dt, tables, offset, per_k, row_max, row_before, dose_from, lo, hi,
+def dose_rows(
+    Y, D, peak, cem, omega, model, lam, rv, tl, tu, dt, tables, offset, per_k, row_max, row_before, dose_from,
+    i, first, last,
 ):  # fmt: skip
-    """CEM43 (minutes) and omega of warm rows after a step from Y - D to Y; peak temperature of rows that boil."""
+    """Doses of warm rows ``first`` to ``last`` of plane i after a step from Y - D to Y: CEM43 (minutes) and omega.
+
+    Also the peak temperature of rows that boil.
+    """
     nodes = tables.shape[1]
-    for i in range(lo, hi):
-        for j in range(1, Y.shape[1] - 1):
-            if row_max[i, j] > tl:
-                for k in range(1, Y.shape[2] - 1):
-                    t1 = to_temperature(Y[i, j, k], lam[i, j, k], rv[i, j, k], tl, tu)
-                    peak[i, j, k] = max(peak[i, j, k], t1)
-            if max(row_max[i, j], row_before[i, j]) < dose_from:
-                continue
+    for j in range(first, last + 1):
+        if row_max[i, j] > tl:
             for k in range(1, Y.shape[2] - 1):
-                y1 = Y[i, j, k]
-                y0 = y1 - D[i, j, k]
-                if max(y0, y1) < dose_from:
-                    continue
-                la, r = lam[i, j, k], rv[i, j, k]
-                x0 = (to_temperature(y0, la, r, tl, tu) - offset) * per_k
-                x1 = (to_temperature(y1, la, r, tl, tu) - offset) * per_k
-                i0, f0 = node_of(x0, nodes)
-                i1, f1 = node_of(x1, nodes)
-                m = u8(2) + u8(model[i, j, k])
-                minutes = dt * mean_over(tables, u8(1), i0, f0, i1, f1, x1 - x0)
-                damage = dt * mean_over(tables, m, i0, f0, i1, f1, x1 - x0)
-                cem[i, j, k] = min(cem[i, j, k] + minutes, SATURATION)
-                omega[i, j, k] = min(omega[i, j, k] + damage, SATURATION)
+                t1 = to_temperature(Y[i, j, k], lam[i, j, k], rv[i, j, k], tl, tu)
+                peak[i, j, k] = max(peak[i, j, k], t1)
+        if max(row_max[i, j], row_before[i, j]) < dose_from:
+            continue
+        for k in range(1, Y.shape[2] - 1):
+            y1 = Y[i, j, k]
+            y0 = y1 - D[i, j, k]
+            if max(y0, y1) < dose_from:
+                continue
+            la, r = lam[i, j, k], rv[i, j, k]
+            x0 = (to_temperature(y0, la, r, tl, tu) - offset) * per_k
+            x1 = (to_temperature(y1, la, r, tl, tu) - offset) * per_k
+            i0, f0 = node_of(x0, nodes)
+            i1, f1 = node_of(x1, nodes)
+            m = u8(2) + u8(model[i, j, k])
+            minutes = dt * mean_over(tables, u8(1), i0, f0, i1, f1, x1 - x0)
+            damage = dt * mean_over(tables, m, i0, f0, i1, f1, x1 - x0)
+            cem[i, j, k] = min(cem[i, j, k] + minutes, SATURATION)
+            omega[i, j, k] = min(omega[i, j, k] + damage, SATURATION)
 
 
 @njit(**OPTIONS)
@@ -230,42 +238,43 @@ def sensor_kernel(Y, lam, rv, tl, tu, cells, weights, reading):
 
 
 @njit(**OPTIONS)
-def cell_heat_kernel(X, scale, G, boiling, cells, weights):
-    """Sum of weight * T over listed cells, T = scale X + G (G only where something boils): heat through faces, W/m."""
-    x, g = X.reshape(-1), G.reshape(-1)
+def face_heat(x, scale, g, boiling, cells, weights, lo, hi):
+    """Sum of weight * T over listed cells, T = scale x + g (g only where something boils): heat through faces, W/m."""
     total = 0.0
-    for n in range(cells.size):
+    for n in range(lo, hi):
         total += weights[n] * x[cells[n]]
     total *= scale
     if boiling:
-        for n in range(cells.size):
+        for n in range(lo, hi):
             total += weights[n] * g[cells[n]]
     return total
 
 
 @njit(**OPTIONS)
-def shaft_kernel(X, G, scale, out, w, cells, weights, starts, operator, constant, gain):
-    """Heat from a shaft, operator (scale X + G) + constant, spread over its cells: out += gain * heat * weight * w.
-
-    ``gain`` carries the step, the piece of length and 1 / spacing.
-
-    Returns:
-        heat in W/m, summed over nodes: all of it, and the part that fell on cells of fixed temperature.
-    """
-    x, g, o, ww = X.reshape(-1), G.reshape(-1), out.reshape(-1), w.reshape(-1)
-    nodes = starts.size - 1
-    tissue = np.zeros(nodes)
-    for n in range(nodes):
+def shaft_tissue(x, g, scale, cells, weights, starts, tissue, lo, hi):
+    """Temperature of the tissue around nodes ``lo <= n < hi``, T = scale x + g."""
+    for n in range(lo, hi):
+        total = 0.0
         for m in range(starts[n], starts[n + 1]):
-            tissue[n] += weights[m] * (scale * x[cells[m]] + g[cells[m]])
-    heat = lost = 0.0
-    for n in range(nodes):
+            total += weights[m] * (scale * x[cells[m]] + g[cells[m]])
+        tissue[n] = total
+
+
+@njit(**OPTIONS)
+def shaft_heat(tissue, operator, blocks, constant, heat):
+    """Heat of every node in W/m: operator tissue + constant; ``blocks`` (nodes, 2): the nodes of the same shaft."""
+    for n in range(tissue.size):
         total = constant[n]
-        for m in range(nodes):
+        for m in range(blocks[n, 0], blocks[n, 1]):
             total += operator[n, m] * tissue[m]
-        heat += total
+        heat[n] = total
+
+
+@njit(**OPTIONS)
+def shaft_spread(heat, gain, out, w, cells, weights, starts, lo, hi):
+    """out += gain * heat * weight * w in the flat cells ``lo <= cell < hi``; ``gain`` by node: step * piece / size."""
+    for n in range(starts.size - 1):
         for m in range(starts[n], starts[n + 1]):
-            o[cells[m]] += gain * total * weights[m] * ww[cells[m]]
-            if ww[cells[m]] == 0.0:
-                lost += total * weights[m]
-    return heat, lost
+            c = cells[m]
+            if lo <= c < hi:
+                out[c] += gain[n] * heat[n] * weights[m] * w[c]

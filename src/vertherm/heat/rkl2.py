@@ -17,6 +17,9 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 SAFETY = 0.90
 """Share of the stability limit that is used: away from its very end even an even number of stages damps well."""
 
@@ -57,3 +60,50 @@ def coefficients(stages: int) -> tuple[float, tuple[Stage, ...]]:
         operator = mu * w1
         rows.append(Stage(mu, nu, operator, operator - (1.0 - _b(j - 1)) * operator))
     return _b(1) * w1, tuple(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A step as the kernels take it; the first stage, a multiple of the rate, is never written out.
+
+    Args:
+        stages: number of stages.
+        first: the first stage's increment is this times the rate.
+        factors: float32 (stages - 1, 4): factors a, b, c, e of ``kernels.stage_cells``. What the terms of increment 0
+            (zero) and 1 (a multiple of the rate) would add is moved into the factor of the rate.
+        operators: (stages - 1,) step length of the operator in every stage.
+        heat: (stages,) weights in s of a heat flow at the rate and in every later stage: the same recursion, for what
+            passes through faces and from shafts. It can start like 1 / sqrt(t), which no quadrature over whole steps
+            would follow.
+    """
+
+    stages: int
+    first: float
+    factors: NDArray[np.float32]
+    operators: NDArray[np.float64]
+    heat: NDArray[np.float64]
+
+    @staticmethod
+    def of(stages: int, dt_s: float) -> Plan:
+        """The plan of a step of ``dt_s``."""
+        first, rows = coefficients(stages)
+        c1 = first * dt_s
+        factors, operators = np.zeros((len(rows), 4)), np.array([row.operator * dt_s for row in rows])
+        for n, row in enumerate(rows):
+            scale = c1 if n == 0 else 1.0
+            moved = row.nu * c1 if n == 1 else (row.mu * c1 if n == 0 else 0.0)
+            factors[n] = row.mu if n else 0.0, row.nu if n > 1 else 0.0, operators[n] * scale, row.rate * dt_s + moved
+        return Plan(stages, c1, factors.astype(np.float32), operators, dt_s * _heat_weights(stages))
+
+
+@cache
+def _heat_weights(stages: int) -> NDArray[np.float64]:
+    first, rows = coefficients(stages)
+    before, now = np.zeros(stages), np.zeros(stages)
+    now[0] = first
+    for n, row in enumerate(rows, 1):
+        after = row.mu * now + row.nu * before
+        after[n] += row.operator
+        after[0] += row.rate
+        before, now = now, after
+    return now

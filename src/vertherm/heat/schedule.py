@@ -18,19 +18,21 @@ class Activation:
 
     Args:
         duration_s: time with power on (or under control).
-        power_w: constant power.
+        power_w: constant power of every antenna that fires, or one power each, in the order of ``emitters``.
         set_temperature_c: temperature to hold at the sensor.
-        max_power_w: upper limit of the controlled power.
+        max_power_w: upper limit of the controlled power of every antenna; the control scales all of them alike.
         sensor_mm: RAS mm of the controlling sensor.
         pause_s: time without power afterwards.
+        emitters: names of the antennas that fire; empty: all.
     """
 
     duration_s: float
-    power_w: float | None = None
+    power_w: float | tuple[float, ...] | None = None
     set_temperature_c: float | None = None
     max_power_w: float | None = None
     sensor_mm: tuple[float, float, float] | None = None
     pause_s: float = 0.0
+    emitters: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _number("duration_s", self.duration_s, "> 0 s", self.duration_s > 0)
@@ -41,10 +43,14 @@ class Activation:
                 where="schedule",
                 got=f"power_w={self.power_w}, set_temperature_c={self.set_temperature_c}",
             )
-        if self.power_w is not None:
-            _number("power_w", self.power_w, ">= 0 W", self.power_w >= 0)
-        else:
+        for power in self._given:
+            _number("power_w", power, ">= 0 W", power >= 0)
+        if self.power_w is None:
             self._check_control()
+        if len(set(self.emitters)) < len(self.emitters):
+            raise InputError("An activation names an antenna twice.", where="schedule", got=", ".join(self.emitters))
+        if self.emitters:
+            self.powers_w(len(self.emitters))
 
     def _check_control(self) -> None:
         if self.max_power_w is None or self.sensor_mm is None:
@@ -59,9 +65,32 @@ class Activation:
             raise InputError("A sensor position is unusable.", where="sensor_mm", got=self.sensor_mm)
 
     @property
+    def _given(self) -> tuple[float, ...]:
+        if isinstance(self.power_w, tuple):
+            return self.power_w
+        return () if self.power_w is None else (self.power_w,)
+
+    @property
     def limit_w(self) -> float:
-        """The constant power, or the limit of the controlled one."""
-        return float(self.power_w if self.power_w is not None else self.max_power_w or 0.0)
+        """The constant power of one antenna (the largest, where they differ), or the limit of the controlled one."""
+        return float(max(self._given) if self._given else self.max_power_w or 0.0)
+
+    def powers_w(self, count: int, where: str = "schedule") -> tuple[float, ...]:
+        """Constant power, or limit of the controlled one, of each of the ``count`` antennas that fire.
+
+        Raises:
+            InputError: powers were given one each, but for another number of antennas.
+        """
+        if not isinstance(self.power_w, tuple):
+            return (self.limit_w,) * count
+        if len(self.power_w) != count:
+            raise InputError(
+                "The powers of an activation do not fit its antennas.",
+                where=f"{where}.power_w",
+                got=f"{len(self.power_w)} powers, {count} antennas",
+                expected="one power for all, or one each in the order of the antennas",
+            )
+        return tuple(float(power) for power in self.power_w)
 
 
 def _number(name: str, value: float, expected: str, good: bool) -> None:
@@ -105,8 +134,8 @@ class Schedule:
 
     @property
     def energy_j(self) -> float | None:
-        """Energy of constant-power schedules; None where a temperature is held."""
-        if any(a.power_w is None for a in self.activations):
+        """Energy of constant-power schedules of one antenna; None for others."""
+        if any(a.power_w is None or isinstance(a.power_w, tuple) or len(a.emitters) > 1 for a in self.activations):
             return None
         return sum(a.limit_w * a.duration_s for a in self.activations)
 

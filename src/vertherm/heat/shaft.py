@@ -228,6 +228,11 @@ class BoundShaft:
         resolvent, operator, load = _exchange(fin, self.g, self.air, self.step_m)
         return replace(self, fin=fin, resolvent=resolvent, operator=operator, load=load)
 
+    def absent(self) -> BoundShaft:
+        """The same shaft while its needle is not in the tissue: no contact, no load."""
+        nothing = np.zeros_like(self.g)
+        return replace(self, g=nothing, operator=np.zeros_like(self.operator), load=nothing)
+
     def into(self, problem: BioheatProblem) -> BioheatProblem:
         """The problem with the shaft's heat capacity in place of the displaced tissue's; metal holds no water."""
         if self.fin.heat_capacity_j_mk is None:

@@ -31,6 +31,7 @@ class StepLimits:
         change_k: largest temperature change of a cell in a step, as far as ``shortest_s`` allows.
         shortest_s: accuracy never asks for less than this.
         stages: most stages in a step.
+        rest_k: rows that would change by less in total are not swept (``activity.Activity``); 0: all rows are.
     """
 
     heating_s: float = 5.0
@@ -38,6 +39,7 @@ class StepLimits:
     change_k: float = 10.0
     shortest_s: float = 0.25
     stages: int = 99
+    rest_k: float = 1e-6
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Statistics:
         wall_s: time spent in ``advance``.
         shortest_step_s, longest_step_s: range of the steps.
         limited_cells: cells slowed down (``fields.FASTEST_CELL_PER_S``).
+        rows_swept: mean share of the rows that the stages swept.
     """
 
     steps: int = 0
@@ -57,9 +60,11 @@ class Statistics:
     shortest_step_s: float = float("inf")
     longest_step_s: float = 0.0
     limited_cells: int = 0
+    rows_swept: float = 1.0
 
-    def add(self, dt_s: float, stages: int) -> None:
-        """Count one step."""
+    def add(self, dt_s: float, stages: int, share: float = 1.0) -> None:
+        """Count one step that swept ``share`` of the rows."""
+        self.rows_swept = (self.rows_swept * self.stages + share * stages) / (self.stages + stages)
         self.steps += 1
         self.stages += stages
         self.shortest_step_s = min(self.shortest_step_s, dt_s)

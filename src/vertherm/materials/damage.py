@@ -49,6 +49,7 @@ class ArrheniusModel:
         source: where the constants were read.
         certainty: certainty of the constants.
         note: what a user must know.
+        shift_k: the model reads the temperature minus this (uncertainty of its constants); positive: less damage.
     """
 
     id: str
@@ -59,10 +60,11 @@ class ArrheniusModel:
     source: str
     certainty: Certainty
     note: str = ""
+    shift_k: float = 0.0
 
     def rate(self, t_c: ArrayLike) -> NDArray[np.float64]:
         """d(omega)/dt in 1/s at temperatures ``t_c`` in degC; zero below ``valid_from_c``."""
-        t = np.asarray(t_c, dtype=np.float64)
+        t = np.asarray(t_c, dtype=np.float64) - self.shift_k
         if self.valid_from_c is None:
             return np.zeros_like(t)
         kelvin = np.maximum(t + ZERO_CELSIUS_K, 1.0)
@@ -73,7 +75,7 @@ class ArrheniusModel:
         """True where the model is used above the temperatures it was measured at."""
         if self.valid_to_c is None:
             return np.zeros(np.shape(t_c), dtype=bool)
-        return np.asarray(t_c, dtype=np.float64) > self.valid_to_c
+        return np.asarray(t_c, dtype=np.float64) - self.shift_k > self.valid_to_c
 
     def time_to_omega_1_s(self, t_c: float) -> float:
         """Seconds at constant ``t_c`` until omega is 1; infinite where the rate is zero."""

@@ -8,7 +8,7 @@ heat taken up so far, irreversible, down to a floor. "none": constant properties
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +21,45 @@ from vertherm.materials.quantity import Quantity, read_quantities
 Array = NDArray[np.float64]
 DRYING_IDS = ("sigmoid", "water")
 """The models that ensembles span."""
+
+
+LARGEST_SHIFT_K = 60.0
+
+
+@dataclass(frozen=True)
+class DryingAdjustment:
+    """What a device's calibration, or an ensemble, changes in the drying models. The default changes nothing.
+
+    Args:
+        shift_k: "sigmoid": the curve moves by this many kelvin; positive, tissue dries at a higher temperature. The
+            factor at 37 degC stays 1. "water" knows no temperature and takes no notice.
+        floor: "water": least factor, that of dry tissue; None: the model's own. "sigmoid" takes no notice.
+
+    Raises:
+        InputError: a shift beyond 60 K, or a floor outside 0 to 1.
+    """
+
+    shift_k: float = 0.0
+    floor: float | None = None
+
+    def __post_init__(self) -> None:
+        if not abs(self.shift_k) <= LARGEST_SHIFT_K:
+            raise InputError(
+                "The shift of the drying curve is out of range.",
+                where="drying.shift_k",
+                got=self.shift_k,
+                expected=f"-{LARGEST_SHIFT_K:g} to {LARGEST_SHIFT_K:g} K",
+            )
+        if self.floor is not None and not 0.0 <= self.floor <= 1.0:
+            raise InputError(
+                "The factor of dry tissue is out of range.",
+                where="drying.floor",
+                got=self.floor,
+                expected="0 to 1",
+            )
+
+
+AS_PUBLISHED = DryingAdjustment()
 
 
 class Drying(Protocol):
@@ -36,9 +75,10 @@ class Drying(Protocol):
 
 @dataclass(frozen=True)
 class SigmoidDrying:
-    """scale [1 - 1 / (1 + exp(offset - slope T))] + floor, divided by the same at 37 degC."""
+    """scale [1 - 1 / (1 + exp(offset - slope (T - shift)))] + floor, divided by the same at 37 degC."""
 
     parameters: tuple[tuple[str, Quantity], ...]
+    shift_k: float = 0.0
     id: str = "sigmoid"
 
     def _shape(self, kind: str, temperature_c: ArrayLike) -> Array:
@@ -55,8 +95,8 @@ class SigmoidDrying:
     def factors(self, temperature_c: ArrayLike, max_dry_fraction: ArrayLike) -> tuple[Array, Array]:
         """Factors at ``temperature_c``; ``max_dry_fraction`` only sets the shape (this model has no memory)."""
         t, _ = np.broadcast_arrays(np.asarray(temperature_c, dtype=np.float64), np.asarray(max_dry_fraction))
-        eps, sigma = self.liver(t)
-        eps_37, sigma_37 = self.liver(constants("body_temperature").value)
+        eps, sigma = self.liver(t - self.shift_k)
+        eps_37, sigma_37 = self.liver(constants("body_temperature").value - self.shift_k)
         return eps / eps_37, sigma / sigma_37
 
 
@@ -86,17 +126,17 @@ class NoDrying:
         return np.ones(shape), np.ones(shape)
 
 
-@cache
-def drying(model_id: str) -> Drying:
-    """The drying model "sigmoid", "water" or "none".
+@lru_cache(maxsize=256)
+def drying(model_id: str, adjustment: DryingAdjustment = AS_PUBLISHED) -> Drying:
+    """The drying model "sigmoid", "water" or "none", changed as ``adjustment`` says.
 
     Raises:
         InputError: there is no such model.
     """
     if model_id == "sigmoid":
-        return SigmoidDrying(tuple(read_quantities("drying").items()))
+        return SigmoidDrying(tuple(read_quantities("drying").items()), adjustment.shift_k)
     if model_id == "water":
-        return WaterDrying(constants("drying_floor").value)
+        return WaterDrying(constants("drying_floor").value if adjustment.floor is None else adjustment.floor)
     if model_id == "none":
         return NoDrying()
     raise InputError("No drying model of that name.", got=model_id, expected=", ".join((*DRYING_IDS, "none")))

@@ -1,0 +1,67 @@
+"""The tissue map as the heat solver sees it: capacities, faces, perfusion, sinks and damage models of one member."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertherm.heat.member import Cooling
+from vertherm.heat.problem import BioheatProblem
+from vertherm.heat.setup import Setup
+from vertherm.materials.constants import constants
+from vertherm.materials.perfusion import conductivity_factor, perfusion_model
+
+Faces = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+SINKS_WITH_COOLING = ("blood", "csf")
+"""Tissues whose flow carries heat away: held at arterial temperature in members with full cooling."""
+
+
+@lru_cache(maxsize=2)
+def bioheat_problem(setup: Setup, cooling: Cooling) -> BioheatProblem:
+    """The tissue as the heat solver sees it, with the member's choice of cooling."""
+    tissue, palette, body_c = setup.tissue, setup.tissue.palette, setup.body_c
+    full = cooling == "full"
+    latent = [p.density * p.water_fraction * constants("latent_heat_water").value for p in palette]
+    air = tissue.air_cells()
+    held = air.copy()
+    temperature = np.full(air.shape, body_c, np.float32)
+    temperature[tissue.exterior_air()] = constants("room_temperature").value
+    if full:
+        held |= tissue.fraction(SINKS_WITH_COOLING) > 0.5
+    # Blood's own row is a flow per volume of vessel, not capillary perfusion: without cooling it must not be a sink.
+    perfusion = [0.0 if p.name == "blood" else p.perfusion for p in palette]
+    damage_index, models = tissue.damage_index()
+    return BioheatProblem(
+        spacing_m=tissue.spacing_m,
+        capacity=tissue.capacity(),
+        conductivity_faces=tissue.face_conductivities(constants("skin_convection").value),
+        perfusion=tissue.tissue_mean(perfusion),
+        held=held,
+        held_temperature_c=temperature,
+        latent_j_m3=tissue.tissue_mean(latent),
+        arterial_c=body_c,
+        initial_c=np.where(air, temperature, np.float32(body_c)),
+        perfusion_response=perfusion_model(None if full else 1.0),
+        damage_index=damage_index,
+        damage_models=tuple(replace(model, shift_k=setup.damage_shift_k) for model in models),
+    )
+
+
+def heated(faces: Faces, temperature_c: NDArray[np.float32]) -> Faces:
+    """Face conductivities at the present temperatures: each times the mean factor of its two cells.
+
+    Args:
+        faces: at 37 degC, shapes as in :class:`BioheatProblem`.
+        temperature_c: of the cells, (nx, ny, nz).
+    """
+    factor = conductivity_factor(temperature_c).astype(np.float32)
+    scaled = []
+    for axis, face in enumerate(faces):
+        edges = np.pad(factor, [(1, 1) if a == axis else (0, 0) for a in range(3)], mode="edge")
+        lower = (slice(None),) * axis + (slice(0, -1),)
+        upper = (slice(None),) * axis + (slice(1, None),)
+        scaled.append(np.float32(0.5) * face * (edges[lower] + edges[upper]))
+    return scaled[0], scaled[1], scaled[2]

@@ -1,0 +1,89 @@
+"""What the kernels need of shafts and of faces to fixed temperatures, packed into flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertherm.heat.fields import FixedFaces
+from vertherm.heat.problem import Field
+from vertherm.heat.shaft import BoundShaft
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Fin:
+    """All shafts' nodes one after another.
+
+    Args:
+        cells, weights, starts: flat padded cells of each node and their share in its tissue temperature.
+        operator: (nodes, nodes), heat in W/m per kelvin of the tissue around the nodes; zero between shafts.
+        blocks: (nodes, 2), first node and one past the last of each node's shaft.
+        gain: (nodes,), what spreads W/m over cells: piece of length over cell size.
+        piece_m: (nodes,), length of each node's piece.
+        held: (nodes,), share of its heat that falls on cells of fixed temperature.
+        rows: (rows, 2), padded i and j of every row it touches.
+        of: nodes of each shaft.
+    """
+
+    cells: Index
+    weights: Array
+    starts: Index
+    operator: Array
+    blocks: Index
+    gain: Array
+    piece_m: Array
+    held: Array
+    rows: Index
+    of: tuple[slice, ...]
+
+    @staticmethod
+    def pack(shafts: Sequence[BoundShaft], w: Field, spacing_m: float) -> Fin:
+        """Pack ``shafts``; ``w`` is padded and 0 in cells of fixed temperature."""
+        sizes = [s.g.size for s in shafts]
+        first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        of = tuple(slice(int(a), int(b)) for a, b in pairwise(first))
+        cells = np.concatenate([s.cells for s in shafts] or [np.zeros(0, np.int64)]).astype(np.int64)
+        weights = np.concatenate([s.weights for s in shafts] or [np.zeros(0)])
+        lengths = np.concatenate([np.diff(s.starts) for s in shafts] or [np.zeros(0, np.int64)])
+        operator, blocks = np.zeros((int(first[-1]),) * 2), np.zeros((int(first[-1]), 2), dtype=np.int64)
+        for shaft, nodes in zip(shafts, of, strict=True):
+            operator[nodes, nodes] = shaft.operator
+            blocks[nodes] = nodes.start, nodes.stop
+        piece = np.repeat([s.step_m for s in shafts], sizes).astype(np.float64)
+        fixed = (w.reshape(-1)[cells] == 0.0) * weights
+        node = np.repeat(np.arange(lengths.size), lengths)
+        lines = np.unique(cells // w.shape[2])
+        rows = np.stack([lines // w.shape[1], lines % w.shape[1]], axis=1).astype(np.int64)
+        return Fin(
+            cells, weights, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), operator, blocks,
+            piece / spacing_m, piece, np.bincount(node, fixed, minlength=lengths.size).astype(np.float64), rows, of,
+        )  # fmt: skip
+
+    @property
+    def group(self) -> tuple[Index, Array, Index, Array, Index]:
+        """What the kernels take."""
+        return self.cells, self.weights, self.starts, self.operator, self.blocks
+
+    def heats_w(self, per_m: Array) -> tuple[Array, Array]:
+        """W of each shaft (..., shafts) and W that fall on fixed cells (...), from W/m of the nodes (..., nodes)."""
+        watts = per_m * self.piece_m
+        total = np.zeros((*per_m.shape[:-1], len(self.of)))
+        for number, nodes in enumerate(self.of):
+            total[..., number] = watts[..., nodes].sum(axis=-1)
+        return total, (watts * self.held).sum(axis=-1)
+
+
+Planes = tuple[NDArray[np.int32], Field, Index]
+
+
+def by_plane(faces: FixedFaces, shape: tuple[int, ...]) -> Planes:
+    """Cells, weights and the offset of each padded plane's first face (planes + 1); the cells are in order."""
+    edges = np.arange(shape[0] + 1, dtype=np.int64) * (shape[1] * shape[2])
+    return faces.cells, faces.weights, np.searchsorted(faces.cells, edges).astype(np.int64)

@@ -1,0 +1,277 @@
+# mypy: disable-error-code="no-untyped-def"
+"""A time step as compiled functions that several threads run together (``team.Team``), each on planes of its own.
+
+Every cell, every sum over a plane and every node of a shaft is computed by one thread with the same operations whatever
+the number of threads, so results do not depend on it. Arguments come in groups:
+
+    medium   kx, ky, kz, w, p                          the linear operator
+    curve    lam, rv, tl, tu                           from heat content to temperature
+    faces    cells, weights, by plane offsets; twice   faces to held cells, faces to the outside
+    fin      cells, weights, starts, operator, blocks  the shafts' nodes, one after another
+    tables   rates, offset, per K, survival, per omega  as in ``kernels_cells.perfusion_rows``
+    marks    wake, dose_from, dead                     temperatures and omega at which something begins or ends
+    rows     largest now, rate, before, active         by row (nx+2, ny+2)
+    cuts     (threads + 1)                             planes of the threads
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from vertherm.heat import kernels, kernels_cells
+from vertherm.heat.team import meet
+
+OPTIONS = {"fastmath": True, "nogil": True, "error_model": "numpy", "cache": True}
+u8, f4 = np.uint64, np.float32
+CACHE_BYTES = 16_000_000
+"""What the planes of stages in one pass may take of the last cache: half of 32 MB; too much only costs time."""
+rate_rows, add_rows, stage_cells = kernels.rate_rows, kernels.add_rows, kernels.stage_cells
+largest_magnitude, perfusion_heat = kernels.largest_magnitude, kernels.perfusion_heat
+hot_excess, hot_state, hot_apply, hot_finish = (
+    kernels_cells.hot_excess, kernels_cells.hot_state, kernels_cells.hot_apply, kernels_cells.hot_finish,
+)  # fmt: skip
+perfusion_rows, dose_rows, face_heat = kernels_cells.perfusion_rows, kernels_cells.dose_rows, kernels_cells.face_heat
+shaft_tissue, shaft_heat, shaft_spread = (
+    kernels_cells.shaft_tissue, kernels_cells.shaft_heat, kernels_cells.shaft_spread,
+)  # fmt: skip
+
+
+@njit(**OPTIONS)
+def share(count, thread, threads):
+    """Begin and end of a thread's part of ``count`` things."""
+    return count * thread // threads, count * (thread + 1) // threads
+
+
+@njit(**OPTIONS)
+def plane_heats(x, scale, g, boiling, faces, heats, i):
+    """Heat into held cells and through the outer faces of plane i, W/m, into ``heats`` (2, planes)."""
+    inner_cells, inner_weights, inner_at, outer_cells, outer_weights, outer_at = faces
+    heats[0, i] = face_heat(x, scale, g, boiling, inner_cells, inner_weights, inner_at[i], inner_at[i + 1])
+    heats[1, i] = face_heat(x, scale, g, boiling, outer_cells, outer_weights, outer_at[i], outer_at[i + 1])
+
+
+@njit(**OPTIONS)
+def exchange(x, g, scale, out, w, fin, constant, gain, tissue, heat, X, planes, barrier, thread, threads):
+    """The shafts' heat added to ``out``; ``heat`` (nodes) is filled by thread 0."""
+    cells, weights, starts, operator, blocks = fin
+    nodes = starts.size - 1
+    lo, hi = share(nodes, thread, threads)
+    shaft_tissue(x, g, scale, cells, weights, starts, tissue, lo, hi)
+    meet(barrier, threads)
+    # The small dense product is cheaper to repeat in every thread than to wait for.
+    own = tissue.copy()
+    shaft_heat(tissue, operator, blocks, constant, own)
+    if thread == 0:
+        heat[:] = own
+    shaft_spread(own, gain, out, w, cells, weights, starts, planes[0] * X, planes[1] * X)
+
+
+@njit(**OPTIONS)
+def rates(
+    Y, rate, s, G, scale, medium, faces, fin, constant, gain, row_rate, fin_rows, box, spans, cuts, heats, tissue, heat,
+    barrier, thread, threads,
+):  # fmt: skip
+    """Time derivative of the state, its largest magnitude by row, and the heat through faces and from shafts."""
+    kx, ky, kz, w, p = medium
+    X, R, rows = Y.shape[1] * Y.shape[2], Y.shape[2], Y.shape[1]
+    y, out, g = Y.reshape(-1), rate.reshape(-1), G.reshape(-1)
+    bits, row_bits = rate.reshape(-1).view(np.int32), row_rate.reshape(-1).view(np.int32)
+    boiling = box[1] >= box[0]
+    lo, hi = cuts[thread], cuts[thread + 1]
+    for i in range(lo, hi):
+        rate_rows(
+            y, out, bits, kx.reshape(-1), ky.reshape(-1), kz.reshape(-1), w.reshape(-1), p.reshape(-1), s.reshape(-1),
+            scale, row_bits, X, R, i, spans[i, 0], spans[i, 1],
+        )  # fmt: skip
+        plane_heats(y, 1.0, g, boiling, faces, heats, i)
+    hot_apply(G, rate, kx, ky, kz, w, p, f4(1.0), box, lo, hi)
+    if fin[2].size > 1:
+        exchange(
+            y, g, 1.0, out, w.reshape(-1), fin, constant, gain, tissue, heat, X, (lo, hi), barrier, thread, threads
+        )
+    for n in range(fin_rows.shape[0]):
+        i, j = fin_rows[n, 0], fin_rows[n, 1]
+        if lo <= i < hi:
+            at = i * X + j * R
+            row_bits[i * rows + j] = largest_magnitude(bits, at + 1, at + R - 1)
+
+
+@njit(**OPTIONS)
+def perfuse(Y, rate, p, p0, omega, model, curve, dt, tables, marks, rows, spans, lo, hi):
+    """Perfusion of the step in the planes ``lo <= i < hi``."""
+    lam, rv, tl, tu = curve
+    table, offset, per_k, stop, stop_per = tables
+    wake, dose_from, dead = marks
+    # The step's own row maxima are those before it.
+    _, row_rate, row_max, active = rows
+    for i in range(lo, hi):
+        perfusion_rows(
+            Y, rate, p, p0, omega, model, lam, rv, tl, tu, dt, table, offset, per_k, stop, stop_per, row_max, row_rate,
+            active, wake, dose_from, dead, i, spans[i, 0], spans[i, 1],
+        )  # fmt: skip
+
+
+@njit(**OPTIONS)
+def sweep(n, i, first, last, rate, Da, Db, plan, medium, X, R):
+    """Stage ``n`` in rows ``first`` to ``last`` of plane i."""
+    kx, ky, kz, w, p = medium
+    if last < first:
+        return
+    source = rate if n == 0 else (Da if n % 2 == 1 else Db)
+    target = Da if n % 2 == 0 else Db
+    a, b, c, e = plan[n, 0], plan[n, 1], plan[n, 2], plan[n, 3]
+    begin, end = i * X + first * R + 1, i * X + last * R + R - 1
+    stage_cells(
+        source.reshape(-1), target.reshape(-1), rate.reshape(-1), kx.reshape(-1), ky.reshape(-1), kz.reshape(-1),
+        w.reshape(-1), p.reshape(-1), a, b, c, e, u8(X), u8(R), begin, end,
+    )  # fmt: skip
+
+
+@njit(**OPTIONS)
+def group_of(plan, at, cuts, plane_bytes):
+    """How many stages to run in one pass: the planes they work on stay in the cache, and a slab holds their slopes."""
+    fit = max(1, CACHE_BYTES // max(plane_bytes * (cuts.size - 1), 1) - 2)
+    depth = min(fit, plan.shape[0] - at)
+    if cuts.size > 2:
+        for t in range(cuts.size - 1):
+            depth = min(depth, max(1, (cuts[t + 1] - cuts[t]) // 2))
+    return depth
+
+
+@njit(**OPTIONS)
+def stages_together(
+    rate, Da, Db, G, plan, first, medium, faces, spans, cuts, heats, barrier, thread, threads,
+):  # fmt: skip
+    """All stages where nothing acts over more than a cell (no shaft, nothing boils): several in one pass.
+
+    Stage n + m follows m planes behind stage n, so that it finds in the cache what stage n has just read and written.
+    At a border between two threads' slabs each keeps away by a plane a stage; the wedge between is filled afterwards.
+    """
+    X, R = rate.shape[1] * rate.shape[2], rate.shape[2]
+    g, boils = G.reshape(-1), False
+    lo, hi = cuts[thread], cuts[thread + 1]
+    slope_lo, slope_hi = int(thread > 0), int(thread < threads - 1)
+    at = 0
+    while at < plan.shape[0]:
+        depth = group_of(plan, at, cuts, 32 * X)
+        for front in range(lo, hi + depth - 1):
+            for m in range(depth):
+                i, n = front - m, at + m
+                if lo + m * slope_lo <= i < hi - m * slope_hi:
+                    x, scale = (rate, first) if n == 0 else ((Da, 1.0) if n % 2 == 1 else (Db, 1.0))
+                    sweep(n, i, spans[i, 0], spans[i, 1], rate, Da, Db, plan, medium, X, R)
+                    plane_heats(x.reshape(-1), scale, g, boils, faces, heats[n], i)
+        meet(barrier, threads)
+        for m in range(1, depth if threads > 1 else 1):
+            n = at + m
+            x = Da if n % 2 == 1 else Db
+            for border in range(1, threads):
+                for i in range(cuts[border] - m, cuts[border] + m):
+                    begin, end = share(spans[i, 1] - spans[i, 0] + 1, thread, threads)
+                    sweep(n, i, spans[i, 0] + begin, spans[i, 0] + end - 1, rate, Da, Db, plan, medium, X, R)
+                    if thread == border:
+                        plane_heats(x.reshape(-1), 1.0, g, boils, faces, heats[n], i)
+            meet(barrier, threads)
+        at += depth
+
+
+@njit(**OPTIONS)
+def stages(
+    Y, rate, Da, Db, G, plan, operators, first, medium, curve, faces, fin, gain, box, spans, cuts, heats, tissue, heat,
+    barrier, thread, threads,
+):  # fmt: skip
+    """All stages of a step; returns the increment (``Db`` after an even number of plan rows, else ``Da``).
+
+    Args:
+        plan: float32 (stages - 1, 4): factors a, b, c, e of ``kernels.stage_cells``.
+        operators: float64 (stages - 1): what multiplies the operator on heat from boiling cells and shafts.
+        first: the increment of the first stage is this times ``rate``; it is never written out.
+    """
+    kx, ky, kz, w, p = medium
+    lam, rv, tl, tu = curve
+    X, R = u8(Y.shape[1] * Y.shape[2]), u8(Y.shape[2])
+    plane, row = Y.shape[1] * Y.shape[2], Y.shape[2]
+    lo, hi = cuts[thread], cuts[thread + 1]
+    boiling, nodes = box[1] >= box[0], fin[2].size - 1
+    if not boiling and nodes == 0:
+        stages_together(rate, Da, Db, G, plan, first, medium, faces, spans, cuts, heats, barrier, thread, threads)
+        return Da if plan.shape[0] % 2 == 1 else Db
+    kxf, kyf, kzf, wf, pf, gf = (
+        kx.reshape(-1), ky.reshape(-1), kz.reshape(-1), w.reshape(-1), p.reshape(-1), G.reshape(-1),
+    )  # fmt: skip
+    increments = (rate, Da, Db)
+    at, older, newer, scale = 0, 1, 2, first
+    nothing = tissue * 0.0
+    for n in range(plan.shape[0]):
+        # numba keeps three arrays of one type in a tuple: picking one by a number costs nothing.
+        D, target = increments[at], increments[older]
+        x, out, r = D.reshape(-1), target.reshape(-1), rate.reshape(-1)
+        if boiling:
+            hot_excess(Y, D, f4(scale), G, lam, rv, tl, tu, box, lo, hi)
+            meet(barrier, threads)
+        a, b, c, e = plan[n, 0], plan[n, 1], plan[n, 2], plan[n, 3]
+        for i in range(lo, hi):
+            if spans[i, 1] >= spans[i, 0]:
+                begin, end = i * plane + spans[i, 0] * row + 1, i * plane + spans[i, 1] * row + row - 1
+                stage_cells(x, out, r, kxf, kyf, kzf, wf, pf, a, b, c, e, X, R, begin, end)
+            plane_heats(x, scale, gf, boiling, faces, heats[n], i)
+        hot_apply(G, target, kx, ky, kz, w, p, f4(operators[n]), box, lo, hi)
+        if nodes > 0:
+            exchange(
+                x, gf, scale, out, wf, fin, nothing, operators[n] * gain, tissue, heat[n], plane, (lo, hi),
+                barrier, thread, threads,
+            )  # fmt: skip
+        meet(barrier, threads)
+        at, scale = older, 1.0
+        older, newer = newer, older
+    return increments[at]
+
+
+@njit(**OPTIONS)
+def finish(
+    Y, D, G, peak, cem, omega, latent, model, p, capacity, curve, dt, tables, marks, rows, box, spans, sums, extra,
+    lo, hi,
+):  # fmt: skip
+    """Add the increment; row maxima, peaks, doses, and perfusion's heat by row (``sums``) and by plane (``extra``)."""
+    lam, rv, tl, tu = curve
+    table, offset, per_k, _, _ = tables
+    row_max, _, row_before, _ = rows
+    X, R = Y.shape[1] * Y.shape[2], Y.shape[2]
+    y, d, pf, cf = Y.reshape(-1), D.reshape(-1), p.reshape(-1), capacity.reshape(-1)
+    bits, row_bits = y.view(np.int32), row_max.reshape(-1).view(np.int32)
+    for i in range(lo, hi):
+        first, last = spans[i, 0], spans[i, 1]
+        add_rows(y, bits, d, peak.reshape(-1), row_bits, tl, X, R, i, first, last)
+        hot_state(Y, G, lam, rv, tl, tu, box, i, i + 1)
+        dose_rows(
+            Y, D, peak, cem, omega, model, lam, rv, tl, tu, dt, table, offset, per_k, row_max, row_before, marks[1],
+            i, first, last,
+        )  # fmt: skip
+        for j in range(first, last + 1):
+            begin = i * X + j * R + 1
+            sums[i, j] = perfusion_heat(y, d, pf, cf, begin, begin + R - 2)
+        extra[i] = hot_finish(Y, G, p, capacity, latent, lam, tl, tu, box, i, i + 1)
+
+
+@njit(**OPTIONS)
+def step(
+    state, increments, constants, plan, operators, first, dt, medium, curve, faces, fin, gain, tables, marks, rows, box,
+    spans, cuts, heats, tissue, heat, sums, extra, varies, barrier, thread, threads,
+):  # fmt: skip
+    """One step from its rate on: perfusion, stages, the new state with its doses."""
+    Y, G, peak, cem, omega, latent, model = state
+    rate, Da, Db = increments
+    p0, capacity = constants
+    lo, hi = cuts[thread], cuts[thread + 1]
+    if varies:
+        perfuse(Y, rate, medium[4], p0, omega, model, curve, dt, tables, marks, rows, spans, lo, hi)
+        meet(barrier, threads)
+    D = stages(
+        Y, rate, Da, Db, G, plan, operators, first, medium, curve, faces, fin, gain, box, spans, cuts, heats, tissue,
+        heat, barrier, thread, threads,
+    )  # fmt: skip
+    finish(
+        Y, D, G, peak, cem, omega, latent, model, medium[4], capacity, curve, dt, tables, marks, rows, box, spans, sums,
+        extra, lo, hi,
+    )  # fmt: skip
