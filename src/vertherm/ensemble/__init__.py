@@ -1,0 +1,1 @@
+"""Distributions, samples, sensitivity, order statistics, and a runner for many members on Dask. Knows no physics."""
