@@ -1,0 +1,1 @@
+"""Calibration of a device from bench measurements: efficiency and drying parameters with their uncertainty."""
