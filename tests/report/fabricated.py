@@ -22,7 +22,7 @@ from vertherm.planning.assessment import (
     TreatmentRow,
     ZoneRow,
 )
-from vertherm.planning.scene import Curve, Scene, ZoneField
+from vertherm.planning.scene import Curve, Needle, Scene, ZoneField
 
 TARGET = np.array([4.0, 6.0, 0.0])
 TIP = np.array([2.0, 12.0, 0.0])
@@ -141,8 +141,7 @@ def scene(grid: Grid | None = None, *, mr: bool = False) -> Scene:
         ct=ct,
         lesions={"lesion": Volume(_inside(p, tuple(TARGET), (9, 8, 8)), grid)},
         structures=tuple(structures),
-        trajectory=needle,
-        shaft_radius_mm=0.9,
+        needles=(Needle("antenna 1", needle, 0.9),),
         peak_c=Volume(peak, heat),
         zones=tuple(zones),
         curves=tuple(curves),

@@ -146,8 +146,10 @@ def test_zone_contour_lies_where_the_field_reaches_its_level() -> None:
     plane = painter.plane("needle")
     contours = [item for item in figure.axes[0].collections if item.get_zorder() == 10 and len(item.get_paths()) == 1]
     widest = [path.vertices for item in contours for path in item.get_paths() if len(path.vertices) > 60]
-    r, z = scene().trajectory.cylindrical_mm(
-        plane.origin_mm + widest[-1][:, :1] * plane.right + widest[-1][:, 1:] * plane.up
+    r, z = (
+        scene()
+        .needles[0]
+        .trajectory.cylindrical_mm(plane.origin_mm + widest[-1][:, :1] * plane.right + widest[-1][:, 1:] * plane.up)
     )
     assert r[np.abs(z - 10) < 1.0].mean() == pytest.approx(14.98, abs=0.3)
 
@@ -192,7 +194,7 @@ def test_holes_in_the_fields_do_not_disturb() -> None:
         focus_mm=None,
     )
     painter = Painter(fabricated.assessment(), torn)
-    np.testing.assert_allclose(painter.focus_mm, base.trajectory.tip_mm)
+    np.testing.assert_allclose(painter.focus_mm, base.needles[0].trajectory.tip_mm)
     for name in PLANES:
         assert "nan" not in painter.temperature(name).alt.lower()
 

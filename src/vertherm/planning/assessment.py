@@ -22,6 +22,35 @@ class Banded(_Row):
     high: float
 
 
+class Percentile(_Row):
+    """A percentile of the sampled ensemble.
+
+    ``bound`` decides: the confidence bound of the percentile, or the worst sample where there are too few for one.
+    ``estimate`` is the point estimate; ``rule`` says in words what ``bound`` is.
+    """
+
+    estimate: float
+    bound: float
+    confidence: float
+    samples: int
+    failed: int
+    rule: str
+
+
+class Probability(_Row):
+    """Share of the samples in which something happened, with its exact 95 % interval (Clopper-Pearson).
+
+    Samples that ``failed`` widen the interval: they may or may not have been among the ``events``.
+    """
+
+    events: int
+    samples: int
+    failed: int
+    estimate: float
+    low: float
+    high: float
+
+
 class PowerRow(_Row):
     """Forward, net and absorbed power and energy of one member: three numbers, always all three."""
 
@@ -36,8 +65,25 @@ class PowerRow(_Row):
     reflection_end_db: float
 
 
+class ApplicatorRow(_Row):
+    """One antenna and where it lies. The same antenna moved between activations has one row for each place."""
+
+    name: str
+    antenna: str
+    cooled: bool
+    frequency_mhz: float
+    entry_ras_mm: tuple[float, float, float]
+    tip_ras_mm: tuple[float, float, float]
+    insertion_mm: float
+    phase_deg: float = 0.0
+    calibration: str = ""
+
+
 class TreatmentRow(_Row):
-    """What was given: antenna, needle, schedule, and the power in each member."""
+    """What was given: antennas, needles, schedule, and the power in each member (summed over the antennas).
+
+    ``entry_ras_mm``, ``tip_ras_mm``, ``insertion_mm`` and ``frequency_mhz`` are those of the first applicator.
+    """
 
     antenna: str
     frequency_mhz: float
@@ -50,6 +96,8 @@ class TreatmentRow(_Row):
     treatment_time_s: float
     simulated_time_s: float
     power: list[PowerRow]
+    applicators: list[ApplicatorRow] = Field(default_factory=list)
+    coherent: bool = False
 
 
 class ZoneRow(_Row):
@@ -69,6 +117,10 @@ class TargetMetricRow(_Row):
     coverage: Banded
     minimal_margin_mm: Banded | None
     margin_error_mm: float | None
+    p5_coverage: Percentile | None = Field(default=None, description="what decides where samples were run")
+    p5_margin_mm: Percentile | None = None
+    probability_covered: Probability | None = Field(default=None, description="that the zone covers the whole lesion")
+    probability_margin: Probability | None = Field(default=None, description="that it does so with the wanted margin")
 
 
 class TargetRow(_Row):
@@ -107,6 +159,12 @@ class StructureRow(_Row):
     lowest_temperature_c: float | None = Field(default=None, description="coldest cell of any member")
     with_cooling_c: float | None = Field(default=None, description="worst peak with full vessel and CSF cooling")
 
+    p95_temperature_c: Percentile | None = Field(default=None, description="what decides where samples were run")
+    p95_cem43_min: Percentile | None = None
+    p5_lowest_c: Percentile | None = None
+    probability_warn: Probability | None = Field(default=None, description="that the warn limit is reached")
+    probability_stop: Probability | None = None
+
 
 class ThermocoupleRow(_Row):
     """Predicted peak at a point; ``low`` and ``high`` over all members without the local SAR factor."""
@@ -141,6 +199,39 @@ class Assumption(_Row):
     verified: bool
 
 
+class ParameterRow(_Row):
+    """One uncertain parameter of the sampled ensemble."""
+
+    name: str
+    distribution: str
+    unit: str
+    nominal: float | str
+    source: str
+    certainty: str
+
+
+class FailedRow(_Row):
+    """A member without a result, or with an incomplete one."""
+
+    member: str
+    status: str
+    sample: dict[str, float | str] = Field(default_factory=dict)
+
+
+class EnsembleRow(_Row):
+    """The sampled ensemble behind the bands: what was varied, how often, and what failed."""
+
+    samples: int
+    runs: int
+    seed: int
+    readings: str
+    safety_rule: str
+    coverage_rule: str
+    parameters: list[ParameterRow]
+    failed: list[FailedRow]
+    values: list[dict[str, float | str]] = Field(description="the parameters of every sample, in order")
+
+
 class Assessment(_Row):
     """Everything that ``assessment.json`` holds."""
 
@@ -161,6 +252,7 @@ class Assessment(_Row):
     thermocouples: list[ThermocoupleRow] = Field(default_factory=list)
     energy_balance: list[EnergyBalance]
     members: list[dict[str, Any]]
+    ensemble: EnsembleRow | None = None
     models: dict[str, str]
     assumptions: list[Assumption]
     notes: list[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -13,6 +13,7 @@ from vertherm.core.errors import InputError
 from vertherm.planning.validate import read_toml, validated
 
 Point = tuple[float, float, float]
+Watts = Annotated[float, Field(ge=0, le=500)]
 
 
 class _Part(BaseModel):
@@ -97,25 +98,31 @@ class Target(_Part):
 
 
 class Applicator(_Part):
-    """An antenna and where it lies."""
+    """An antenna and where it lies. An antenna that is moved between activations has one entry for each place."""
 
+    name: str = Field(default="", description='how activations call it; left out: "antenna 1" and so on, in order')
     model: str
     entry: Point
     tip: Point
     frame: Literal["RAS", "LPS"]
     frequency_mhz: float = Field(default=2450.0, gt=100, le=30000)
     cooled: bool | None = None
+    phase_deg: float = Field(default=0.0, ge=-360, le=360, description="of its drive; counts in a coherent schedule")
+    calibration: Path | None = Field(default=None, description="device file written by vertherm calibrate")
 
 
 class ActivationEntry(_Part):
     """Power on for a time, then a pause; or a temperature to hold."""
 
-    power_w: float | None = Field(default=None, ge=0, le=500)
+    power_w: Watts | tuple[Watts, ...] | None = Field(
+        default=None, description="of every antenna that fires, or one power each in the order of applicators"
+    )
     set_temperature_c: float | None = Field(default=None, gt=37, le=150)
     sensor: Point | None = Field(
-        default=None, description="where the held temperature is measured; in the applicator's frame"
+        default=None, description="where the held temperature is measured; in the frame of the first applicator named"
     )
     max_power_w: float | None = Field(default=None, gt=0, le=500)
+    applicators: tuple[str, ...] = Field(default=(), description="names of those that fire; left out: all")
     time_s: float = Field(gt=0, le=7200)
     pause_s: float = Field(default=0.0, ge=0, le=7200)
 
@@ -133,6 +140,9 @@ class ScheduleEntry(_Part):
 
     power_kind: Literal["set", "forward", "net"]
     power_kind_note: str = ""
+    coherent: bool = Field(
+        default=False, description="fields of antennas that fire together add with their phases; false: powers add"
+    )
     activations: tuple[ActivationEntry, ...] = Field(min_length=1)
 
 
@@ -168,12 +178,18 @@ class ProtocolEntry(_Part):
 
 
 class Numerics(_Part):
-    """Resolution of the prediction."""
+    """Resolution and depth of the prediction."""
 
     spacing_mm: float = Field(default=1.0, ge=0.4, le=3.0)
     reach_mm: float = Field(default=45.0, ge=30.0, le=60.0)
     resolve_every_s: float = Field(default=25.0, ge=5.0, le=60.0)
     max_cooldown_s: float = Field(default=3600.0, ge=60.0, le=7200.0)
+    fidelity: Literal["axisymmetric", "full-wave"] = Field(
+        default="axisymmetric", description="full-wave: the power density near the canal from a three-dimensional solve"
+    )
+    full_wave_spacing_mm: float = Field(default=0.5, ge=0.25, le=2.0, description="cells of the full-wave solve")
+    ensemble: int = Field(default=0, ge=0, le=1000, description="samples in place of the standard members; 0: none")
+    ensemble_seed: int = Field(default=0, ge=0)
 
 
 class CaseFile(_Part):
@@ -191,10 +207,13 @@ class CaseFile(_Part):
 
     @field_validator("applicators")
     @classmethod
-    def _one_applicator(cls, value: tuple[Applicator, ...]) -> tuple[Applicator, ...]:
-        if len(value) > 1:
-            raise ValueError("several antennas in one case are not modelled yet: give one applicator a case")
-        return value
+    def _named(cls, value: tuple[Applicator, ...]) -> tuple[Applicator, ...]:
+        named = tuple(
+            item.model_copy(update={"name": item.name or f"antenna {number}"}) for number, item in enumerate(value, 1)
+        )
+        if len({item.name for item in named}) < len(named):
+            raise ValueError("two applicators have the same name: give each its own")
+        return named
 
     @field_validator("targets")
     @classmethod
@@ -232,12 +251,14 @@ def _absolute(case: CaseFile, path: Path) -> CaseFile:
     )
     targets = tuple(target.model_copy(update={"mask": at(target.mask)}) for target in case.targets)
     protocol = case.protocol.model_copy(update={"path": at(case.protocol.path)})
+    applicators = tuple(a.model_copy(update={"calibration": at(a.calibration)}) for a in case.applicators)
     return case.model_copy(
         update={
             "case": case.case or path.stem,
             "title": case.title or case.case or path.stem,
             "images": images,
             "targets": targets,
+            "applicators": applicators,
             "protocol": protocol,
         }
     )

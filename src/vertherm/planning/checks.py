@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +18,8 @@ from vertherm.planning.protocol import CANAL_KINDS
 TOUCHED_SHARE = 0.1
 """Share of a lesion in a vertebra from which it counts as lying in it."""
 SHAFT_MM = 400.0
+SHAFT_CHECKED_MM = 150.0
+"""Needles must stay clear of each other over this length at least: no shorter antenna is used through the skin."""
 NEAR_CANAL_MM = 20.0
 """Closer than this the warning about the posterior cortex is shown."""
 RADIATING_MM = 15.0
@@ -23,14 +28,24 @@ NEAR_LEVEL_MM = 15.0
 """A lesion farther than this from its vertebra's label is called out: the level may be wrong."""
 
 
-def check_tip(treatment: Treatment, anatomy: Anatomy) -> None:
-    """Raises InputError where the antenna's tip lies outside the image or outside the body."""
-    tip = treatment.trajectory.tip_mm
+def radiating_points(trajectories: Sequence[Trajectory]) -> FloatArray:
+    """Points (n, 3) every 0.5 mm along the last part of each needle, RAS mm."""
+    along = np.arange(0.0, RADIATING_MM + 0.5, 0.5)
+    return np.concatenate([trajectory.point_mm(along) for trajectory in trajectories])
+
+
+def check_tips(treatment: Treatment, anatomy: Anatomy) -> None:
+    """Raises InputError where an antenna's tip lies outside the image or outside the body."""
+    for number, placed in enumerate(treatment.applicators, 1):
+        _check_tip(placed.trajectory.tip_mm, f"applicators[{number}].tip", anatomy)
+
+
+def _check_tip(tip: FloatArray, where: str, anatomy: Anatomy) -> None:
     lower, upper = anatomy.ct.grid.bounds()
     if not anatomy.ct.grid.contains(tip) or _without_data(tip[None], anatomy)[0]:
         raise InputError(
             "The antenna's tip lies outside the image.",
-            where="applicators[1].tip",
+            where=where,
             got=f"RAS {_mm(tip)}",
             expected=f"within RAS {_mm(lower)} to {_mm(upper)}",
             advice="check the coordinates and their frame (RAS or LPS)",
@@ -38,7 +53,7 @@ def check_tip(treatment: Treatment, anatomy: Anatomy) -> None:
     if anatomy.tissue_at(tip) == "air":
         raise InputError(
             "The antenna's tip lies outside the body.",
-            where="applicators[1].tip",
+            where=where,
             got=f"air at RAS {_mm(tip)}",
             expected="a point in tissue",
             advice="check the coordinates and their frame (RAS or LPS)",
@@ -116,25 +131,28 @@ def pierced_structures(trajectory: Trajectory, radius_mm: float, anatomy: Anatom
 
 
 def check_path(treatment: Treatment, anatomy: Anatomy) -> list[str]:
-    """Names of canal structures the needle passes through; raises InputError unless this is a reconstruction."""
-    pierced = pierced_structures(treatment.trajectory, treatment.antenna.shaft_radius_mm, anatomy, CANAL_KINDS)
-    if pierced and not treatment.reconstruction:
-        raise InputError(
-            "The needle passes through the spinal canal.",
-            where="applicators[1]",
-            got=f"crosses {', '.join(pierced)}",
-            expected="a path clear of cord, cauda, dural sac and canal",
-            advice="choose another path; to reconstruct what really happened set [protocol] reconstruction = true "
-            "(the status stays stop)",
-        )
-    return pierced
+    """Names of canal structures a needle passes through; raises InputError unless this is a reconstruction."""
+    found: list[str] = []
+    for number, placed in enumerate(treatment.applicators, 1):
+        pierced = pierced_structures(placed.trajectory, placed.antenna.shaft_radius_mm, anatomy, CANAL_KINDS)
+        if pierced and not treatment.reconstruction:
+            raise InputError(
+                "The needle passes through the spinal canal.",
+                where=f"applicators[{number}]",
+                got=f"crosses {', '.join(pierced)}",
+                expected="a path clear of cord, cauda, dural sac and canal",
+                advice="choose another path; to reconstruct what really happened set [protocol] reconstruction = true "
+                "(the status stays stop)",
+            )
+        found += pierced
+    return list(dict.fromkeys(found))
 
 
 def proximity_notes(treatment: Treatment, anatomy: Anatomy) -> list[str]:
-    """What a person must read when the antenna lies near the canal or near metal."""
+    """What a person must read when an antenna lies near the canal or near metal; distances are the nearest needle's."""
     from scipy.spatial import cKDTree
 
-    needle = treatment.trajectory.point_mm(np.arange(0.0, RADIATING_MM + 0.5, 0.5))
+    needle = radiating_points(treatment.trajectories)
     notes = []
     near = {}
     for structure in anatomy.structures:
@@ -154,11 +172,71 @@ def proximity_notes(treatment: Treatment, anatomy: Anatomy) -> list[str]:
     return notes
 
 
+def check_needles(treatment: Treatment) -> None:
+    """Raises InputError where two needles that are in the tissue at the same time touch or cross each other.
+
+    Only needles that fire in the same activation are: one that is moved between activations may use its own track
+    again.
+    """
+    names = [placed.name for placed in treatment.applicators]
+    for activation in treatment.schedule.activations:
+        firing = [treatment.applicators[names.index(name)] for name in activation.emitters or names]
+        for one, other in combinations(firing, 2):
+            clearance = clearance_mm(one.trajectory, other.trajectory)
+            touching = one.antenna.shaft_radius_mm + other.antenna.shaft_radius_mm
+            if clearance < touching:
+                raise InputError(
+                    "Two needles touch or cross each other.",
+                    where=f"applicators {one.name} and {other.name}",
+                    got=f"axes {clearance:.1f} mm apart",
+                    expected=f"at least {touching:.1f} mm (the sum of their radii)",
+                    advice="move one of them, or let them fire one after the other",
+                )
+
+
+def clearance_mm(one: Trajectory, other: Trajectory) -> float:
+    """Smallest distance between the axes of two needles, each from its tip to :data:`SHAFT_CHECKED_MM` or its entry."""
+    lengths = [max(needle.length_mm, SHAFT_CHECKED_MM) for needle in (one, other)]
+    offset = one.tip_mm - other.tip_mm
+    cosine, along_one, along_other = one.axis @ other.axis, one.axis @ offset, other.axis @ offset
+    # Nearest point of the endless lines, held to the first needle, then to the second, then to the first again.
+    parallel = 1.0 - cosine**2
+    s = 0.0 if parallel < 1e-12 else np.clip((cosine * along_other - along_one) / parallel, 0.0, lengths[0])
+    t = np.clip(along_other + s * cosine, 0.0, lengths[1])
+    s = np.clip(t * cosine - along_one, 0.0, lengths[0])
+    return float(np.linalg.norm(one.point_mm(s) - other.point_mm(t)))
+
+
+def calibration_notes(treatment: Treatment) -> list[str]:
+    """Where a treatment leaves the conditions its devices were calibrated in."""
+    notes = []
+    names = [placed.name for placed in treatment.applicators]
+    for place, placed in enumerate(treatment.applicators):
+        found = placed.calibration
+        if found is None:
+            continue
+        if found.origin.synthetic:
+            notes.append(f"{placed.name}: its calibration rests on made-up measurements.")
+        if found.origin.power_kind != treatment.power_kind:
+            notes.append(
+                f"{placed.name}: calibrated with {found.origin.power_kind} power, but the case gives "
+                f"{treatment.power_kind} power."
+            )
+        for number, activation in enumerate(treatment.schedule.activations, 1):
+            firing = activation.emitters or tuple(names)
+            if names[place] in firing:
+                power = activation.powers_w(len(firing))[firing.index(names[place])]
+                outside = found.outside_range(power, activation.duration_s)
+                notes += [f"{placed.name}, activation {number}: {text}." for text in outside]
+    return notes
+
+
 def check_case(case: Case, treatment: Treatment) -> tuple[list[str], list[str]]:
     """Run every check; returns notes for the reader and names of canal structures the needle passes through."""
     notes = [note for target in case.targets for note in check_target(target, case.anatomy)]
-    notes += proximity_notes(treatment, case.anatomy)
-    check_tip(treatment, case.anatomy)
+    check_needles(treatment)
+    notes += [*calibration_notes(treatment), *proximity_notes(treatment, case.anatomy)]
+    check_tips(treatment, case.anatomy)
     pierced = check_path(treatment, case.anatomy)
     if pierced:
         notes.append(f"Reconstruction: the needle passes through {', '.join(pierced)}; the status stays stop.")

@@ -12,12 +12,17 @@ from vertherm.core.errors import SolverError
 from vertherm.geometry.margins import ablation_margin
 from vertherm.geometry.surface import enclosed_volume_ml, zone_axes
 from vertherm.geometry.volume import FloatArray, Volume
-from vertherm.heat.coupling import Setup, run_member
+from vertherm.heat.coupling import run_member
 from vertherm.heat.member import Member
 from vertherm.heat.result import FAILED, ThermalResult
+from vertherm.heat.setup import Setup
 from vertherm.materials.constants import constants
 from vertherm.planning.outcome import CoverageOutcome, MemberOutcome, StructureOutcome, ZoneOutcome
 from vertherm.planning.protocol import Protocol
+
+HEATED_C = 43.0
+"""Cells beyond the image this warm matter."""
+BESIDE_SHAFT_MM = 12.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +38,7 @@ def evaluate(setup: Setup, member: Member, protocol: Protocol, lesions: tuple[Le
     try:
         result = run_member(setup, member)
     except (SolverError, MemoryError) as error:
-        return _failed(setup, member, protocol, lesions, f"{FAILED}: {str(error).splitlines()[0]}")
+        return failed_outcome(setup, member, protocol, lesions, f"{FAILED}: {str(error).splitlines()[0]}")
     start = time.perf_counter()
     fields = {"peak_c": result.peak_c, "cem43_min": result.cem43_min, "omega": result.omega}
     zones: dict[str, ZoneOutcome] = {}
@@ -41,7 +46,7 @@ def evaluate(setup: Setup, member: Member, protocol: Protocol, lesions: tuple[Le
     for metric in protocol.metrics:
         field, level = zone_field(fields[metric.field], metric.field, metric.level)
         volume = Volume(field, setup.tissue.grid)
-        zones[metric.id] = _zone(volume, level, setup.trajectory.axis)
+        zones[metric.id] = _zone(volume, level, setup.first.trajectory.axis)
         for lesion in lesions:
             coverage[lesion.name][metric.id] = _coverage(lesion.mask, volume, level)
     statistics = {**result.statistics, "measure_s": time.perf_counter() - start}
@@ -57,10 +62,26 @@ def evaluate(setup: Setup, member: Member, protocol: Protocol, lesions: tuple[Le
         ledger=_ledger(result.energy),
         status=result.status,
         statistics=statistics,
+        hottest_c=float(result.peak_c.max()),
+        edge_c=edge_c(setup, result.peak_c),
+        beyond=result.peak_c[setup.tissue.outside_image] >= HEATED_C,
     )
 
 
-def _failed(
+def edge_c(setup: Setup, peak_c: NDArray[np.float32]) -> float:
+    """Hottest outermost cell: the outer faces are held at 37 degC, so a warm one means that the grid is too small.
+
+    Cells beside a shaft do not count: where it leaves the grid it is warm, and a larger grid would not change that.
+    """
+    edge = np.ones(setup.tissue.grid.shape, bool)
+    edge[1:-1, 1:-1, 1:-1] = False
+    points = setup.tissue.grid.world(np.argwhere(edge))
+    radii = [emitter.trajectory.cylindrical_mm(points)[0] for emitter in setup.emitters]
+    away = np.minimum.reduce(radii) > BESIDE_SHAFT_MM
+    return float(peak_c[edge][away].max()) if away.any() else setup.body_c
+
+
+def failed_outcome(
     setup: Setup, member: Member, protocol: Protocol, lesions: tuple[LesionOnGrid, ...], status: str
 ) -> MemberOutcome:
     """The outcome of a member without a result: nothing is covered, nothing is assessed."""
@@ -84,6 +105,9 @@ def _failed(
         ledger=_ledger(dict.fromkeys(ledger, 0.0)),
         status=status,
         statistics={},
+        hottest_c=body,
+        edge_c=body,
+        beyond=np.zeros(int(np.count_nonzero(setup.tissue.outside_image)), bool),
     )
 
 

@@ -1,4 +1,4 @@
-"""Limits and verdict: the worst member decides, and what is not labelled is not safe."""
+"""Limits and verdict: the worst member or the percentile decides, and what is not labelled is not safe."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 from vertherm.clinical.levels import Level, root_names
 from vertherm.geometry.volume import FloatArray
 from vertherm.imaging.anatomy import Anatomy, Structure
-from vertherm.planning.assessment import Banded, CoverageStatus, Status, StructureRow
+from vertherm.planning.assessment import Banded, CoverageStatus, Percentile, Probability, Status, StructureRow
 from vertherm.planning.outcome import MemberOutcome
+from vertherm.planning.percentiles import NEEDED, bounded, probability
 from vertherm.planning.protocol import CANAL_KINDS, Limit, Protocol, required_for
 
 SEVERITY: tuple[Status, ...] = ("green", "warn", "not assessed", "stop")
@@ -109,16 +110,29 @@ def worst(statuses: Iterable[Status]) -> Status:
 def counted_for(structure: Structure, outcomes: Sequence[MemberOutcome], protocol: Protocol) -> list[MemberOutcome]:
     """The members whose spread is a structure's safety band: no cooling; neural ones also with the local SAR factor.
 
-    Where no member is of that kind (a study that runs a few members only), all of them count.
+    Where no member is of that kind (a study that runs a few members only), all of them count. Of a sampled ensemble:
+    the nominal member first, then the samples in their safety reading, each with its own local factor.
     """
+    if sampled(outcomes):
+        return [o for o in outcomes if not o.sample or o.reading == "safety"]
     neural = structure.kind.value in protocol.local_sar.kinds
     found = [o for o in outcomes if o.member.cooling == "none" and (neural or o.member.sar_factor == 1.0)]
     return found or list(outcomes)
 
 
 def without_factor(outcomes: Sequence[MemberOutcome]) -> list[MemberOutcome]:
-    """The members whose spread is the band of zones and coverage: those without the local SAR factor, or all."""
+    """The members whose spread is the band of zones and coverage: those without the local SAR factor, or all.
+
+    Of a sampled ensemble: the nominal member first, then the samples in their coverage reading.
+    """
+    if sampled(outcomes):
+        return [o for o in outcomes if not o.sample or o.reading == "coverage"]
     return [o for o in outcomes if o.member.sar_factor == 1.0] or list(outcomes)
+
+
+def sampled(outcomes: Sequence[MemberOutcome]) -> list[MemberOutcome]:
+    """The outcomes of samples, in both readings; none where the standard members were run."""
+    return [o for o in outcomes if o.sample]
 
 
 @dataclass(frozen=True)
@@ -139,17 +153,16 @@ def structure_row(
     required: bool,
     around: Circumstances,
 ) -> StructureRow:
-    """One row of the safety table, decided by the worst member that counts."""
+    """One row of the safety table, decided by the worst member that counts, or by the percentile of the samples."""
     limit = protocol.limit_for(structure.kind.value)
     counted = counted_for(structure, outcomes, protocol)
     values = [(o, o.structures[structure.name]) for o in counted]
     nominal = values[0][1]
     hottest, peak = max(values, key=lambda item: (item[1].peak_c, item[1].cem43_min))
-    dose = max(value.cem43_min for _, value in values)
-    lowest = min(value.lowest_c for _, value in values)
+    deciding = _deciding(structure.name, counted)
     # A structure that matters but has no limit cannot be judged.
     without_limit: Status = "not assessed" if required else "green"
-    status: Status = judge(peak.peak_c, dose, limit, lowest) if limit else without_limit
+    status: Status = judge(deciding.peak_c, deciding.dose_min, limit, deciding.lowest_c) if limit else without_limit
     unfinished = [o for o in counted if o.status != "settled"]
     pierced = structure.name in around.pierced
     unseen = around.unseen.get(structure.name, "")
@@ -157,7 +170,8 @@ def structure_row(
         status = "not assessed"
     if pierced:
         status = "stop"
-    cooled = [o.structures[structure.name].peak_c for o in outcomes if o.member.cooling == "full"]
+    cooled = [o.structures[structure.name].peak_c for o in outcomes if o.member.cooling == "full" and not o.failed]
+    warned, stopped = _probabilities(structure.name, sampled(counted), limit)
     return StructureRow(
         name=structure.name,
         kind=structure.kind.value,
@@ -170,13 +184,56 @@ def structure_row(
         distance_to_antenna_mm=around.distances_mm.get(structure.name),
         warn=limit.words("warn") if limit else "no limit",
         stop=limit.words("stop") if limit else "no limit",
-        worst_member=hottest.member.name,
+        worst_member=hottest.name,
         sar_factor=max(o.member.sar_factor for o in counted),
         status=status,
-        words=_words(structure, status, peak.peak_c, dose, lowest, limit, pierced, unfinished, unseen),
-        lowest_temperature_c=lowest,
+        words=_words(structure, status, deciding, limit, pierced, unfinished, unseen),
+        lowest_temperature_c=min(value.lowest_c for _, value in values),
         with_cooling_c=max(cooled) if cooled else None,
+        p95_temperature_c=deciding.peak,
+        p95_cem43_min=deciding.dose,
+        p5_lowest_c=deciding.lowest,
+        probability_warn=warned,
+        probability_stop=stopped,
     )
+
+
+@dataclass(frozen=True)
+class _Deciding:
+    """The numbers that are held against the limits, and the percentiles they are, where samples were run."""
+
+    peak_c: float
+    dose_min: float
+    lowest_c: float
+    peak: Percentile | None = None
+    dose: Percentile | None = None
+    lowest: Percentile | None = None
+
+
+def _deciding(name: str, counted: Sequence[MemberOutcome]) -> _Deciding:
+    """The worst of the members, or, where samples were run, the bounds of their 95th (5th) percentiles."""
+    runs = sampled(counted)
+    whole = [o.structures[name] for o in runs if not o.failed]
+    failed = len(runs) - len(whole)
+    peak = bounded([v.peak_c for v in whole], failed)
+    dose = bounded([v.cem43_min for v in whole], failed)
+    lowest = bounded([v.lowest_c for v in whole], failed, "lower")
+    if peak is not None and dose is not None and lowest is not None:
+        return _Deciding(peak.bound, dose.bound, lowest.bound, peak, dose, lowest)
+    values = [o.structures[name] for o in counted]
+    return _Deciding(max(v.peak_c for v in values), max(v.cem43_min for v in values), min(v.lowest_c for v in values))
+
+
+def _probabilities(
+    name: str, runs: Sequence[MemberOutcome], limit: Limit | None
+) -> tuple[Probability | None, Probability | None]:
+    """Probability that the warn limit, and that the stop limit, is reached."""
+    whole = [o.structures[name] for o in runs if not o.failed]
+    if limit is None:
+        return None, None
+    statuses = [judge(v.peak_c, v.cem43_min, limit, v.lowest_c) for v in whole]
+    failed = len(runs) - len(whole)
+    return probability([s != "green" for s in statuses], failed), probability([s == "stop" for s in statuses], failed)
 
 
 def missing_row(requirement: Requirement, words: str = "") -> StructureRow:
@@ -207,9 +264,7 @@ def _band(value: float, all_values: Sequence[float]) -> Banded:
 def _words(
     structure: Structure,
     status: Status,
-    peak_c: float,
-    dose_min: float,
-    lowest_c: float,
+    deciding: _Deciding,
     limit: Limit | None,
     pierced: bool,
     unfinished: Sequence[MemberOutcome],
@@ -221,19 +276,28 @@ def _words(
         if unseen:
             return f"Not assessed: {unseen}."
         if unfinished:
-            return f"The prediction is incomplete ({unfinished[0].status}): not assessed."
+            several = f"{len(unfinished)} runs are" if len(unfinished) > 1 else "The prediction is"
+            return f"{several} incomplete ({unfinished[0].status}): not assessed."
         return "Required, but the protocol sets no limit for it: not assessed."
     if limit is None:
         return "The protocol sets no limit for this structure."
-    dose = f"{dose_min:.1f}" if dose_min <= 10_000 else "over 10 000"
-    reached = f"In the worst member up to {peak_c:.1f} °C and CEM43 {dose} min"
-    if limit.warn_below_c is not None and lowest_c <= limit.warn_below_c:
-        reached += f", down to {lowest_c:.1f} °C beside the cooled shaft"
+    dose = f"{deciding.dose_min:.1f}" if deciding.dose_min <= 10_000 else "over 10 000"
+    reached = f"{_who(deciding)} up to {deciding.peak_c:.1f} °C and CEM43 {dose} min"
+    if limit.warn_below_c is not None and deciding.lowest_c <= limit.warn_below_c:
+        reached += f", down to {deciding.lowest_c:.1f} °C beside the cooled shaft"
     if status == "stop":
         return f"{reached}: reaches the stop limit ({limit.words('stop')})."
     if status == "warn":
         return f"{reached}: reaches the warn limit ({limit.words('warn')}), stays under stop."
     return f"{reached}: under the warn limit ({limit.words('warn')})."
+
+
+def _who(deciding: _Deciding) -> str:
+    if deciding.peak is None:
+        return "In the worst member"
+    if deciding.peak.samples < NEEDED:
+        return f"In the worst of {deciding.peak.samples} samples"
+    return f"At the 95th percentile (95 % bound from {deciding.peak.samples} samples)"
 
 
 def verdict_words(rows: Sequence[StructureRow]) -> str:
@@ -246,7 +310,9 @@ def verdict_words(rows: Sequence[StructureRow]) -> str:
         parts.append(f"Not assessed: {_list(names['not assessed'])}.")
     if names["warn"]:
         parts.append(f"Warning at {_list(names['warn'])}.")
-    return " ".join(parts) or "Every required structure is labelled and stays under its warn limit in the worst member."
+    runs = next((row.p95_temperature_c for row in rows if row.p95_temperature_c is not None), None)
+    where = "in the worst member" if runs is None else f"by the rule for {runs.samples} samples"
+    return " ".join(parts) or f"Every required structure is labelled and stays under its warn limit {where}."
 
 
 def _list(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from vertherm.geometry.volume import FloatArray, Volume
 from vertherm.heat.schedule import Schedule
 from vertherm.imaging.anatomy import Anatomy
 from vertherm.planning.case import Numerics
+
+if TYPE_CHECKING:
+    from vertherm.calibration.device import DeviceCalibration
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,23 +69,84 @@ class Case:
 
 
 @dataclass(frozen=True, eq=False)
-class Treatment:
-    """One antenna, where it lies, and what it gives.
+class PlacedAntenna:
+    """An antenna and where it lies.
 
     Args:
-        power_kind: what the given power means: "set" (generator), "forward" or "net" (both at the antenna).
-        thermocouples: name to RAS mm.
-        reconstruction: True accepts a needle through the canal; its status stays stop.
+        name: as in the case file; activations name it.
+        antenna: the catalogue entry with its chosen cooling.
+        frequency_hz: what it is driven with.
+        trajectory: the needle.
+        phase_deg: phase of its drive; counts only in a coherent schedule.
+        calibration: what was measured on this device; None: as modelled.
     """
 
+    name: str
     antenna: Antenna
     frequency_hz: float
     trajectory: Trajectory
+    phase_deg: float = 0.0
+    calibration: DeviceCalibration | None = None
+
+    @property
+    def calibration_words(self) -> str:
+        """What its calibration says, for a table; "" without one."""
+        found = self.calibration
+        if found is None:
+            return ""
+        sd = "" if found.efficiency.sd is None else f" ± {found.efficiency.sd:.2g}"
+        drying = f"{found.drying} drying, {found.drying_parameter_name} {found.drying_parameter.value:.3g}"
+        made_up = "; made-up measurements" if found.origin.synthetic else ""
+        return (
+            f"efficiency {found.efficiency.value:.3g}{sd}; {drying}; {found.origin.n} numbers of "
+            f"{found.origin.measurements}{made_up}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Treatment:
+    """Antennas, where they lie, and what they give.
+
+    Args:
+        applicators: one or more; the first stands for the treatment where one direction or place is asked for.
+        power_kind: what the given power means: "set" (generator), "forward" or "net" (both at the antenna).
+        thermocouples: name to RAS mm.
+        reconstruction: True accepts a needle through the canal; its status stays stop.
+        coherent: fields of antennas that fire together add with their phases; False: their powers add.
+    """
+
+    applicators: tuple[PlacedAntenna, ...]
     schedule: Schedule
     power_kind: str
     power_note: str = ""
     thermocouples: dict[str, FloatArray] = field(default_factory=dict)
     reconstruction: bool = False
+    coherent: bool = False
+
+    @property
+    def first(self) -> PlacedAntenna:
+        """The antenna that stands for the treatment where one is asked for."""
+        return self.applicators[0]
+
+    @property
+    def antenna(self) -> Antenna:
+        """Of the first applicator."""
+        return self.first.antenna
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """Of the first applicator."""
+        return self.first.trajectory
+
+    @property
+    def frequency_hz(self) -> float:
+        """Of the first applicator."""
+        return self.first.frequency_hz
+
+    @property
+    def trajectories(self) -> tuple[Trajectory, ...]:
+        """All needles."""
+        return tuple(placed.trajectory for placed in self.applicators)
 
 
-__all__ = ["Case", "Numerics", "Target", "Treatment"]
+__all__ = ["Case", "Numerics", "PlacedAntenna", "Target", "Treatment"]

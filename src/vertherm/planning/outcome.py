@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertherm.heat.member import Member
+from vertherm.heat.result import FAILED
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,17 @@ class MemberOutcome:
     """Result of one member.
 
     Args:
-        fields: "peak_c", "cem43_min", "omega": float32 on the heat grid.
+        fields: "peak_c", "cem43_min", "omega": float32 on the heat grid; {} once they are counted (see
+            :mod:`vertherm.planning.envelope`): only the nominal member keeps its own.
         curves: largest temperature over time by structure, and by thermocouple.
         power: columns "time_s", "forward_w", "net_w", "absorbed_w", "reflection_db".
         ledger: joules; keys as in :class:`vertherm.planning.assessment.EnergyBalance`.
         status: "settled", or why the prediction is incomplete.
+        hottest_c: hottest cell of all.
+        edge_c: hottest outermost cell away from the shafts.
+        beyond: which of the cells without an image reach the temperature that makes them matter; in their order.
+        sample: number of the sample (from 1) this member reads; 0 for the nominal and the standard members.
+        reading: "safety" or "coverage" for a sampled member, else "".
     """
 
     member: Member
@@ -61,3 +68,18 @@ class MemberOutcome:
     ledger: dict[str, float]
     status: str
     statistics: dict[str, float]
+    hottest_c: float = 0.0
+    edge_c: float = 0.0
+    beyond: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    sample: int = 0
+    reading: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return f"sample {self.sample}, {self.reading}" if self.sample else self.member.name
+
+    @property
+    def failed(self) -> bool:
+        """True where the run broke off and its numbers mean nothing."""
+        return self.status.startswith(FAILED)

@@ -11,7 +11,7 @@ from vertherm.clinical.levels import CountingRule, LevelStatement, parse_level
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.heat.schedule import Activation, Schedule
 from vertherm.imaging.phantom import torso_phantom
-from vertherm.planning.objects import Case, Target, Treatment
+from vertherm.planning.objects import Case, PlacedAntenna, Target, Treatment
 
 
 def phantom_case(level: str = "L3", *, kind: str = "lytic", name: str = "phantom", **arguments: Any) -> Case:
@@ -34,11 +34,14 @@ def constant_power(
     reconstruction: bool = False,
 ) -> Treatment:
     """One activation at constant power; RAS mm."""
-    found = load_antenna(antenna)
-    return Treatment(
-        antenna=found,
+    placed = PlacedAntenna(
+        name="antenna 1",
+        antenna=load_antenna(antenna),
         frequency_hz=frequency_mhz * 1e6,
         trajectory=Trajectory(np.array(entry_mm), np.array(tip_mm)),
+    )
+    return Treatment(
+        applicators=(placed,),
         schedule=Schedule((Activation(power_w=power_w, duration_s=time_s),)),
         power_kind=power_kind,
         reconstruction=reconstruction,

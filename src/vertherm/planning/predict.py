@@ -1,36 +1,40 @@
-"""Run every member of a case, in parallel processes, and gather assessment and scene."""
+"""Run every member of a case, or samples of what is uncertain, and gather assessment and scene."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
-from typing import Any
 
-from vertherm.core.errors import SolverError
+from vertherm.core.errors import InputError, SolverError
 from vertherm.core.progress import Progress, silent
-from vertherm.heat.coupling import Setup
+from vertherm.ensemble.distributions import Space
+from vertherm.ensemble.sampling import unit_points
 from vertherm.heat.member import Member, members
-from vertherm.planning.assess import assess, make_scene
+from vertherm.heat.setup import Setup
+from vertherm.planning.assess import assess
 from vertherm.planning.assessment import Assessment
+from vertherm.planning.calibrated import calibrated_space
 from vertherm.planning.checks import check_case
-from vertherm.planning.evaluate import LesionOnGrid, evaluate
+from vertherm.planning.draw_scene import make_scene
+from vertherm.planning.ensemble_rows import Sampling
+from vertherm.planning.evaluate import LesionOnGrid
 from vertherm.planning.objects import Case, Numerics, Treatment
 from vertherm.planning.outcome import MemberOutcome
 from vertherm.planning.protocol import Protocol
 from vertherm.planning.scene import Scene
 from vertherm.planning.setup import distances_mm, make_setup
-
-_THREADS = ("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+from vertherm.planning.uncertainty import Uncertainty, space_for
+from vertherm.planning.work import Task, Work, run_tasks
 
 
 @dataclass(frozen=True, eq=False)
 class CaseResult:
-    """What a prediction leaves: the document and what its pictures need."""
+    """What a prediction leaves: the document and what its pictures need.
+
+    Only the nominal outcome (the first) keeps its fields; those of the others are in the scene's envelopes.
+    """
 
     assessment: Assessment
     scene: Scene
@@ -44,93 +48,88 @@ def predict(
     numerics: Numerics | None = None,
     *,
     workers: int = 0,
+    address: str | None = None,
     run_members: Sequence[Member] | None = None,
+    space: Space | None = None,
     progress: Progress = silent,
 ) -> CaseResult:
-    """Predict one treatment of one case with every member and judge it by the worst.
+    """Predict one treatment of one case with every member and judge it by the worst, or by percentiles of samples.
 
     Args:
         workers: processes; 0 takes one a core, 1 runs in this process.
+        address: of a Dask scheduler that runs the members instead.
         run_members: other members than the standard ones (tests, studies); the first is the nominal one.
+        space: uncertain parameters; None: the default ones, with what the protocol changes and what the calibrations
+            of the devices state. Used where ``numerics.ensemble`` asks for samples.
 
     Raises:
-        InputError: the treatment does not fit the anatomy.
+        InputError: the treatment does not fit the anatomy, or no workers at ``address``.
+        SolverError: no member has a result.
     """
     numerics = numerics or Numerics()
     timings: dict[str, float] = {}
     start = time.perf_counter()
+    if numerics.ensemble and run_members:
+        raise InputError("Chosen members and samples exclude each other.", where="[numerics] ensemble")
     notes, pierced = check_case(case, treatment)
     progress("tissue map", 0.0)
     setup = make_setup(case, treatment, protocol, numerics)
     lesions = tuple(LesionOnGrid(target.name, target.mask) for target in case.targets)
-    distances = distances_mm(case.anatomy, treatment.trajectory)
+    distances = distances_mm(case.anatomy, treatment.trajectories)
     timings["tissue_map"] = time.perf_counter() - start
     progress("tissue map", 1.0)
+    if numerics.fidelity == "full-wave":
+        start = time.perf_counter()
+        setup, unsolved = _full_wave(setup, numerics, workers, progress)
+        notes = [*notes, *unsolved]
+        timings["full_wave"] = time.perf_counter() - start
     start = time.perf_counter()
-    chosen = tuple(run_members or members(protocol.local_sar.factor, treatment.power_kind))
-    outcomes = _run_all(setup, chosen, protocol, lesions, workers, progress)
+    work, tasks = plan_runs(case, treatment, protocol, numerics, setup, lesions, run_members, space)
+    outcomes, envelope = run_tasks(work, tasks, workers=workers, address=address, progress=progress)
     timings["members"] = time.perf_counter() - start
-    assessment = assess(case, treatment, protocol, numerics, setup, outcomes, notes, pierced, distances, timings)
-    return CaseResult(assessment, make_scene(case, treatment, protocol, setup, outcomes, assessment), tuple(outcomes))
+    sampling = _sampling(work, tasks, numerics)
+    assessment = assess(
+        case, treatment, protocol, numerics, setup, outcomes, notes, pierced, distances, timings, envelope, sampling
+    )
+    scene = make_scene(case, treatment, protocol, setup, outcomes, assessment, envelope)
+    return CaseResult(assessment, scene, tuple(outcomes))
 
 
-def _run_all(
-    setup: Setup,
-    chosen: Sequence[Member],
+def plan_runs(
+    case: Case,
+    treatment: Treatment,
     protocol: Protocol,
+    numerics: Numerics,
+    setup: Setup,
     lesions: tuple[LesionOnGrid, ...],
-    workers: int,
-    progress: Progress,
-) -> list[MemberOutcome]:
-    workers = min(workers or (os.cpu_count() or 1), len(chosen))
-    label = f"{len(chosen)} members"
-    progress(label, 0.0)
-    if workers == 1:
-        outcomes = []
-        for number, member in enumerate(chosen, 1):
-            outcomes.append(evaluate(setup, member, protocol, lesions))
-            progress(label, number / len(chosen))
-        return outcomes
-    # spawn: a forked child would inherit Numba's and BLAS's threads; one thread a process, the members fill the cores.
-    context = get_context("spawn")
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    run_members: Sequence[Member] | None = None,
+    space: Space | None = None,
+) -> tuple[Work, list[Task]]:
+    """What a prediction runs: the standard members, or the nominal one and then every sample."""
+    factor = 1.0 if setup.full_wave else protocol.local_sar.factor
+    standard = tuple(run_members or members(factor, treatment.power_kind))
+    if not numerics.ensemble:
+        return Work(setup, protocol, lesions), [Task(member) for member in standard]
+    uncertainty = Uncertainty.of(setup, case.anatomy, space or calibrated_space(space_for(protocol), treatment))
+    points = unit_points(numerics.ensemble, len(uncertainty.space.parameters), numerics.ensemble_seed)
+    samples = [Task(number=i, sample=uncertainty.space.sample(u)) for i, u in enumerate(points, 1)]
+    return Work(setup, protocol, lesions, uncertainty), [Task(standard[0]), *samples]
+
+
+def _sampling(work: Work, tasks: Sequence[Task], numerics: Numerics) -> Sampling | None:
+    if work.uncertainty is None:
+        return None
+    samples = [task.sample for task in tasks if task.sample is not None]
+    return Sampling(work.uncertainty.space, samples, numerics.ensemble_seed)
+
+
+def _full_wave(setup: Setup, numerics: Numerics, workers: int, progress: Progress) -> tuple[Setup, list[str]]:
+    """The setup after the full-wave check; one that does not converge is said, and the local SAR factor stays."""
+    from vertherm.planning.full_wave import with_full_wave
+
     try:
-        with ProcessPoolExecutor(
-            workers, mp_context=context, initializer=_prime, initargs=(setup, protocol, lesions)
-        ) as pool:
-            jobs: dict[Any, int] = {pool.submit(_run_primed, member): i for i, member in enumerate(chosen)}
-            results: dict[int, MemberOutcome] = {}
-            for job in as_completed(jobs):
-                results[jobs[job]] = job.result()
-                progress(label, len(results) / len(chosen))
-    except BrokenProcessPool as error:
-        raise SolverError(
-            "A worker process died, most likely for want of memory.",
-            where="members",
-            got=f"{workers} workers, heat grid of {setup.tissue.grid.shape}",
-            advice="run again with --workers 1, or with a larger [numerics] spacing_mm",
-        ) from error
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-    return [results[i] for i in range(len(chosen))]
-
-
-_primed: tuple[Setup, Protocol, tuple[LesionOnGrid, ...]] | None = None
-
-
-def _prime(setup: Setup, protocol: Protocol, lesions: tuple[LesionOnGrid, ...]) -> None:
-    """Send the large arrays once a process instead of once a member."""
-    global _primed
-    _primed = (setup, protocol, lesions)
-
-
-def _run_primed(member: Member) -> MemberOutcome:
-    if _primed is None:
-        raise RuntimeError("a worker was not primed")
-    setup, protocol, lesions = _primed
-    return evaluate(setup, member, protocol, lesions)
+        threads = workers or os.cpu_count() or 1
+        spacing_mm = numerics.full_wave_spacing_mm
+        return with_full_wave(setup, spacing_mm=spacing_mm, threads=threads, progress=progress), []
+    except SolverError as error:
+        return setup, [f"The full-wave check has no result ({error.what}): neural rows keep the local SAR factor."]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +18,14 @@ from vertherm.core.warnings import ImagingWarning
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import LPS_RAS, FloatArray, Volume
 from vertherm.heat.schedule import Activation, Schedule
+from vertherm.heat.setup import check_firing
 from vertherm.imaging.anatomy import Anatomy, StructureKind
 from vertherm.imaging.build import add_lesion, build_anatomy
 from vertherm.imaging.lesion import synthetic_lesion
 from vertherm.imaging.read import read_ct, read_labels, read_mr
 from vertherm.planning.case import ActivationEntry, Applicator, CaseFile, Point, SyntheticLesion
 from vertherm.planning.case import Target as TargetEntry
-from vertherm.planning.objects import Case, Target, Treatment
+from vertherm.planning.objects import Case, PlacedAntenna, Target, Treatment
 from vertherm.planning.protocol import Protocol, default_protocol, load_protocol
 
 
@@ -42,7 +44,7 @@ def prepare(
         InputError: an image, label map, mask, antenna or protocol cannot be used.
     """
     protocol = load_protocol(entry.protocol.path) if entry.protocol.path else default_protocol()
-    treatment = _treatment(entry)
+    treatment = treatment_of(entry)
     progress("images", 0.0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ImagingWarning)
@@ -62,6 +64,7 @@ def prepare(
     inputs = [("ct", entry.images.ct), *((f"labels ({label.vocabulary})", label.path) for label in entry.images.labels)]
     inputs += [("mr", entry.images.mr)] if entry.images.mr else []
     inputs += [(f"lesion {t.name}", t.mask) for t in entry.targets if t.mask]
+    inputs += [(f"calibration {a.name}", a.calibration) for a in entry.applicators if a.calibration]
     inputs += [("case", case_path)] if case_path else []
     inputs += [("protocol", entry.protocol.path)] if entry.protocol.path else []
     seeds = {f"lesion {t.name}": t.synthetic.seed for t in entry.targets if t.synthetic}
@@ -111,26 +114,42 @@ def _centre(lesion: SyntheticLesion) -> FloatArray | None:
     return None if lesion.centre_mm is None else in_ras(lesion.centre_mm, lesion.frame)
 
 
-def _treatment(entry: CaseFile) -> Treatment:
-    applicator = entry.applicators[0]
-    antenna = _antenna(applicator)
-    frequency_hz = applicator.frequency_mhz * 1e6
-    antenna.check_frequency(frequency_hz)
-    trajectory = Trajectory(in_ras(applicator.entry, applicator.frame), in_ras(applicator.tip, applicator.frame))
-    schedule = Schedule(tuple(_activation(a, applicator.frame) for a in entry.schedule.activations))
+def treatment_of(entry: CaseFile) -> Treatment:
+    """The treatment a case file describes; reads no images.
+
+    Raises:
+        InputError: antenna, frequency, calibration or the names in the schedule cannot be used.
+    """
+    placed = tuple(_placed(applicator, number) for number, applicator in enumerate(entry.applicators, 1))
+    frames = {applicator.name: applicator.frame for applicator in entry.applicators}
+    schedule = Schedule(tuple(_activation(a, frames) for a in entry.schedule.activations))
+    check_firing(schedule, {p.name: p.frequency_hz for p in placed}, len(placed), entry.schedule.coherent)
     return Treatment(
-        antenna=antenna,
-        frequency_hz=frequency_hz,
-        trajectory=trajectory,
+        applicators=placed,
         schedule=schedule,
         power_kind=entry.schedule.power_kind,
         power_note=entry.schedule.power_kind_note,
         thermocouples={t.name: in_ras(t.position, t.frame) for t in entry.protection.thermocouples},
         reconstruction=entry.protocol.reconstruction,
+        coherent=entry.schedule.coherent,
     )
 
 
-def _antenna(applicator: Applicator) -> Antenna:
+def _placed(applicator: Applicator, number: int) -> PlacedAntenna:
+    antenna = _antenna(applicator, number)
+    frequency_hz = applicator.frequency_mhz * 1e6
+    antenna.check_frequency(frequency_hz)
+    needle = Trajectory(in_ras(applicator.entry, applicator.frame), in_ras(applicator.tip, applicator.frame))
+    calibration = None
+    if applicator.calibration is not None:
+        from vertherm.calibration.device import load_calibration
+
+        calibration = load_calibration(applicator.calibration)
+        calibration.check_antenna(antenna, frequency_hz)
+    return PlacedAntenna(applicator.name, antenna, frequency_hz, needle, applicator.phase_deg, calibration)
+
+
+def _antenna(applicator: Applicator, number: int) -> Antenna:
     antenna = load_antenna(applicator.model)
     if applicator.cooled is None or applicator.cooled == antenna.cooled:
         return antenna
@@ -139,13 +158,16 @@ def _antenna(applicator: Applicator) -> Antenna:
             return antenna.with_cooling(name)
     raise InputError(
         "The antenna has no such cooling variant.",
-        where="applicators[1].cooled",
+        where=f"applicators[{number}].cooled",
         got=applicator.cooled,
         expected=", ".join(f"{name}: cooled = {str(c.cooled).lower()}" for name, c in antenna.coolings.items()),
     )
 
 
-def _activation(entry: ActivationEntry, frame: str) -> Activation:
+def _activation(entry: ActivationEntry, frames: Mapping[str, str]) -> Activation:
+    """The activation; its sensor is in the frame of the first applicator it names (all: the first of the case)."""
+    # A name that does not exist is refused with a better message once the schedule is whole.
+    frame = frames.get(entry.applicators[0], "RAS") if entry.applicators else next(iter(frames.values()))
     return Activation(
         power_w=entry.power_w,
         duration_s=entry.time_s,
@@ -153,4 +175,5 @@ def _activation(entry: ActivationEntry, frame: str) -> Activation:
         set_temperature_c=entry.set_temperature_c,
         max_power_w=entry.max_power_w,
         sensor_mm=None if entry.sensor is None else tuple(in_ras(entry.sensor, frame)),
+        emitters=entry.applicators,
     )

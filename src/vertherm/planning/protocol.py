@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -127,6 +127,9 @@ class Protocol(_Part):
     limits: tuple[Limit, ...] = Field(min_length=1)
     required: Required
     local_sar: LocalSar
+    uncertainty: tuple[dict[str, Any], ...] = Field(
+        default=(), description="[[uncertainty]]: uncertain parameters changed or added; checked when they are used"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Protocol:

@@ -7,13 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from vertherm.core.progress import Progress, silent
+from vertherm.ensemble.distributions import Space
 from vertherm.planning.case import CaseFile
 from vertherm.planning.predict import CaseResult, predict
 from vertherm.planning.prepare import prepare
 
 
 def run_case(
-    entry: CaseFile, *, case_path: Path | None = None, workers: int = 0, progress: Progress = silent
+    entry: CaseFile,
+    *,
+    case_path: Path | None = None,
+    workers: int = 0,
+    address: str | None = None,
+    space: Space | None = None,
+    progress: Progress = silent,
 ) -> CaseResult:
     """Read, check and predict a case.
 
@@ -21,6 +28,8 @@ def run_case(
         entry: the loaded case file.
         case_path: the file itself, hashed into the provenance.
         workers: processes; 0 takes one a core.
+        address: of a Dask scheduler that runs the members instead.
+        space: uncertain parameters instead of the default ones and those of the protocol.
 
     Raises:
         InputError: the case, its images or its treatment cannot be used.
@@ -28,6 +37,8 @@ def run_case(
     start = time.perf_counter()
     case, treatment, protocol = prepare(entry, case_path, progress)
     reading = time.perf_counter() - start
-    result = predict(case, treatment, protocol, entry.numerics, workers=workers, progress=progress)
+    result = predict(
+        case, treatment, protocol, entry.numerics, workers=workers, address=address, space=space, progress=progress
+    )
     timings = {"reading": round(reading, 3), **result.assessment.timings_s}
     return replace(result, assessment=result.assessment.model_copy(update={"timings_s": timings}))

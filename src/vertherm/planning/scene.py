@@ -30,6 +30,21 @@ class ZoneField:
 
 
 @dataclass(frozen=True, eq=False)
+class ProbabilityField:
+    """In how many of the samples each cell lies in the zone of a metric.
+
+    Args:
+        share: 0 to 1, float32 on the heat grid.
+        samples: how many samples were counted (in their coverage reading).
+    """
+
+    metric: str
+    label: str
+    share: Volume
+    samples: int
+
+
+@dataclass(frozen=True, eq=False)
 class Curve:
     """Largest temperature in one structure over time: the nominal member and the band over all members that count."""
 
@@ -44,14 +59,22 @@ class Curve:
 
 
 @dataclass(frozen=True, eq=False)
+class Needle:
+    """A needle to draw."""
+
+    name: str
+    trajectory: Trajectory
+    shaft_radius_mm: float
+
+
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Images, fields and curves of one simulated case."""
 
     ct: Volume
     lesions: dict[str, Volume]
     structures: tuple[Structure, ...]
-    trajectory: Trajectory
-    shaft_radius_mm: float
+    needles: tuple[Needle, ...]
     peak_c: Volume
     zones: tuple[ZoneField, ...]
     curves: tuple[Curve, ...]
@@ -60,3 +83,4 @@ class Scene:
     activations_s: tuple[tuple[float, float], ...] = ()
     focus_mm: NDArray[np.float64] | None = None
     mr: Volume | None = None
+    probabilities: tuple[ProbabilityField, ...] = ()

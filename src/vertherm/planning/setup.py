@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from vertherm.core.errors import InputError
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import FloatArray, Grid
-from vertherm.heat.coupling import Setup
+from vertherm.heat.setup import Emitter, Setup
 from vertherm.imaging.anatomy import Anatomy, Structure, on_grid
+from vertherm.materials.drying import DryingAdjustment
 from vertherm.materials.tissue_map import TissueMap
-from vertherm.planning.checks import RADIATING_MM
-from vertherm.planning.objects import Case, Numerics, Treatment
+from vertherm.planning.checks import radiating_points
+from vertherm.planning.objects import Case, Numerics, PlacedAntenna, Treatment
 from vertherm.planning.protocol import Protocol
 
 SENSOR_MARGIN_MM = 5.0
@@ -25,20 +26,23 @@ NOT_TRACKED = frozenset({"bone", "cortex", "muscle", "disc", "organ"})
 """Kinds that carry no limit and would only cost time to follow."""
 
 
-def crop_grid(anatomy: Anatomy, trajectory: Trajectory, numerics: Numerics, sensors: Sequence[FloatArray] = ()) -> Grid:
-    """Isotropic, RAS-aligned grid around the antenna that reaches the skin where the shaft crosses it, and ``sensors``.
+def crop_grid(
+    anatomy: Anatomy, trajectories: Sequence[Trajectory], numerics: Numerics, sensors: Sequence[FloatArray] = ()
+) -> Grid:
+    """Isotropic, RAS-aligned grid around all antennas that reaches the skin where each shaft crosses it, and sensors.
 
-    Its cell faces fall on multiples of the spacing from the tip, so that the storage of the CT cannot matter.
+    Its cell faces fall on multiples of the spacing from the first tip, so that the storage of the CT cannot matter.
     """
     reach, spacing = numerics.reach_mm, numerics.spacing_mm
-    points = [(trajectory.point_mm(0.3 * reach), reach)]
-    exit_mm = skin_crossing(anatomy, trajectory)
-    if exit_mm is not None:
-        points.append((exit_mm, SKIN_MARGIN_MM))
-    points += [(point, SENSOR_MARGIN_MM) for point in sensors]
+    points = [(point, SENSOR_MARGIN_MM) for point in sensors]
+    for trajectory in trajectories:
+        points.append((trajectory.point_mm(0.3 * reach), reach))
+        exit_mm = skin_crossing(anatomy, trajectory)
+        if exit_mm is not None:
+            points.append((exit_mm, SKIN_MARGIN_MM))
     lower = np.min([point - margin for point, margin in points], axis=0)
     upper = np.max([point + margin for point, margin in points], axis=0)
-    tip = trajectory.tip_mm
+    tip = trajectories[0].tip_mm
     lower = tip + np.floor((lower - tip) / spacing) * spacing
     upper = tip + np.ceil((upper - tip) / spacing) * spacing
     return Grid.isotropic(lower, upper, spacing, anatomy.ct.grid.frame)
@@ -88,12 +92,11 @@ def structure_cells(structure: Structure, grid: Grid, subdivision: int = 2) -> N
     return np.ravel_multi_index(tuple(cells.T), grid.shape).astype(np.int64)
 
 
-def distances_mm(anatomy: Anatomy, trajectory: Trajectory) -> dict[str, float]:
-    """Distance from each structure to the last 15 mm of the needle, where every catalogued antenna radiates most."""
+def distances_mm(anatomy: Anatomy, trajectories: Sequence[Trajectory]) -> dict[str, float]:
+    """Distance from each structure to the last 15 mm of the nearest needle, where catalogued antennas radiate most."""
     from scipy.spatial import cKDTree
 
-    points = trajectory.point_mm(np.arange(0.0, RADIATING_MM + 0.5, 0.5))
-    tree = cKDTree(points)
+    tree = cKDTree(radiating_points(trajectories))
     found = {}
     for structure in anatomy.structures:
         voxels = np.argwhere(structure.mask.data)
@@ -124,7 +127,7 @@ def _sensors(treatment: Treatment, anatomy: Anatomy) -> list[FloatArray]:
 def make_setup(case: Case, treatment: Treatment, protocol: Protocol, numerics: Numerics) -> Setup:
     """Everything one member needs, picklable."""
     anatomy = case.anatomy
-    grid = crop_grid(anatomy, treatment.trajectory, numerics, _sensors(treatment, anatomy))
+    grid = crop_grid(anatomy, treatment.trajectories, numerics, _sensors(treatment, anatomy))
     tissue = TissueMap.from_volumes(grid, anatomy.tissue, anatomy.tissue_names, hu=anatomy.ct)
     if anatomy.no_data is not None:
         tissue = replace(tissue, outside_image=tissue.outside_image | on_grid(anatomy.no_data, grid))
@@ -142,9 +145,7 @@ def make_setup(case: Case, treatment: Treatment, protocol: Protocol, numerics: N
             probes[structure.name] = cells
     return Setup(
         tissue=tissue,
-        trajectory=treatment.trajectory,
-        antenna=treatment.antenna,
-        frequency_hz=treatment.frequency_hz,
+        emitters=tuple(emitter_of(placed) for placed in treatment.applicators),
         schedule=treatment.schedule,
         power_kind=treatment.power_kind,
         probes=probes,
@@ -154,4 +155,40 @@ def make_setup(case: Case, treatment: Treatment, protocol: Protocol, numerics: N
         resolve_every_s=numerics.resolve_every_s,
         reach_mm=numerics.reach_mm + 5.0,
         max_cooldown_s=numerics.max_cooldown_s,
+        coherent=treatment.coherent,
+        drying=drying_adjustment(treatment),
     )
+
+
+def emitter_of(placed: PlacedAntenna) -> Emitter:
+    """The applicator as the heat solver knows it, with what its calibration says."""
+    return Emitter(
+        name=placed.name,
+        antenna=placed.antenna,
+        trajectory=placed.trajectory,
+        frequency_hz=placed.frequency_hz,
+        efficiency=1.0 if placed.calibration is None else placed.calibration.efficiency.value,
+        phase_deg=placed.phase_deg,
+    )
+
+
+def drying_adjustment(treatment: Treatment) -> DryingAdjustment:
+    """What the calibrations say about drying: a property of the tissue as the model sees it, so one for all antennas.
+
+    Raises:
+        InputError: two calibrations give different values for the same drying model.
+    """
+    found: dict[str, float] = {}
+    for placed in treatment.applicators:
+        if placed.calibration is None:
+            continue
+        name, value = placed.calibration.drying_parameter_name, placed.calibration.drying_parameter.value
+        if found.setdefault(name, value) != value:
+            raise InputError(
+                "Two calibrations disagree about how tissue dries.",
+                where=f"{placed.name}: calibration",
+                got=f"{name} {found[name]:g} and {value:g}",
+                expected="one value: all antennas dry the same tissue",
+                advice="calibrate the devices together, or leave the calibration of one out",
+            )
+    return DryingAdjustment(**found)

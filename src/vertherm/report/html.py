@@ -15,6 +15,7 @@ from vertherm.planning.scene import Scene
 from vertherm.report import curves, style, words
 from vertherm.report.canvas import Picture
 from vertherm.report.pictures import LegendRow, Painter
+from vertherm.report.probability import probability
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,6 +29,7 @@ class Pictures:
 
     planes: list[list[Picture]] = field(default_factory=list)
     zones: list[Picture] = field(default_factory=list)
+    probabilities: list[Picture] = field(default_factory=list)
     temperatures: Picture | None = None
     power: Picture | None = None
     limits: Picture | None = None
@@ -39,7 +41,7 @@ class Pictures:
     def all(self) -> list[Picture]:
         """Every picture once."""
         single = [picture for picture in (self.temperatures, self.power, self.limits) if picture is not None]
-        return [picture for row in self.planes for picture in row] + self.zones + single
+        return [picture for row in self.planes for picture in row] + self.zones + self.probabilities + single
 
 
 def write_report(assessment: Assessment, scene: Scene, path: Path, *, progress: Progress = silent) -> None:
@@ -65,7 +67,7 @@ def draw(assessment: Assessment, scene: Scene, progress: Progress = silent) -> P
     result = Pictures(deciding=painter.deciding)
     kinds = [painter.anatomy, *([painter.mr] if scene.mr is not None else []), painter.temperature]
     views = [[partial(draw_one, name) for draw_one in kinds] for name in (*STANDARD, "needle")]
-    steps = sum(len(row) for row in views) + len(scene.zones) + 3
+    steps = sum(len(row) for row in views) + len(scene.zones) + len(scene.probabilities) + 3
     done = 0
 
     def counted(make: Callable[[], Picture]) -> Picture:
@@ -76,6 +78,7 @@ def draw(assessment: Assessment, scene: Scene, progress: Progress = silent) -> P
 
     result.planes = [[counted(make) for make in row] for row in views]
     result.zones = [counted(partial(painter.zones, zone, i)) for i, zone in enumerate(scene.zones)]
+    result.probabilities = [counted(partial(probability, painter, field)) for field in scene.probabilities]
     if scene.curves:
         result.temperatures = counted(partial(curves.temperatures, assessment, scene))
     if scene.power_w:
@@ -93,20 +96,22 @@ def render(assessment: Assessment, pictures: Pictures) -> str:
     """The page as text; every name in it is escaped."""
     order = {"stop": 0, "not assessed": 1, "warn": 2, "green": 3}
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             a=assessment,
             pictures=pictures,
             structures=sorted(assessment.structures, key=lambda row: (order[row.status], -_worst(row), row.name)),
-            verdict_words=style.VERDICT_WORDS[assessment.verdict],
-            coverage_words=style.COVERAGE_WORDS[assessment.coverage_verdict],
+            verdict_words=style.verdict_words(assessment),
+            coverage_words=style.coverage_words(assessment, assessment.coverage_verdict),
             coverage_status=style.COVERAGE_STATUS,
-            coverage_texts=style.COVERAGE_WORDS,
+            coverage_texts={status: style.coverage_words(assessment, status) for status in style.COVERAGE_WORDS},
+            decider=style.decider(assessment),
             labels={row.metric: row.label for row in assessment.zones},
             signs=style.STATUS_SIGNS,
             status_words=style.STATUS_WORDS,
             certainty=style.CERTAINTY_WORDS,
+            energy_error=max((row.error for row in assessment.energy_balance), default=0.0),
             derived=[row.name for row in assessment.structures if row.derived],
             unverified=[row for row in assessment.assumptions if not row.verified],
             provenance=_flat(assessment.provenance),
@@ -132,7 +137,8 @@ def _flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return lines
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates with the filters of :mod:`vertherm.report.words`."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -141,7 +147,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     for function in (
         words.number, words.dose, words.band, words.dose_band, words.percent, words.percent_band, words.clock,
-        words.point, words.sentence,
+        words.point, words.sentence, words.chance,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.filters |= {"plain": words.plain, "heading": words.heading, "rows": words.table}

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import FloatArray, Volume
 from vertherm.planning.assessment import Assessment
-from vertherm.planning.scene import Scene, ZoneField
+from vertherm.planning.scene import Needle, Scene, ZoneField
 from vertherm.report import canvas, style
 from vertherm.report.canvas import INCH_PER_MM, Picture, halo
 from vertherm.report.planes import Plane, needle_plane, sampled, standard_plane
@@ -55,7 +56,7 @@ class Painter:
             voxels = np.argwhere(lesion.data)
             if len(voxels):
                 return lesion.grid.world(voxels.mean(axis=0))
-        return self.scene.trajectory.tip_mm
+        return self.scene.needles[0].trajectory.tip_mm
 
     @cached_property
     def hottest_c(self) -> float:
@@ -67,7 +68,7 @@ class Painter:
         grid = self.scene.ct.grid
         if name not in self._planes:
             self._planes[name] = (
-                needle_plane(self.scene.trajectory, self._deciding_point(), grid)
+                needle_plane(self._nearest_needle(), self._deciding_point(), grid)
                 if name == "needle"
                 else standard_plane(name, self.focus_mm, grid)
             )
@@ -99,9 +100,18 @@ class Painter:
                 voxels = np.argwhere(structure.mask.data)
                 if len(voxels):
                     points = structure.mask.grid.world(voxels)
-                    axis_points = self.scene.trajectory.point_mm(10.0)
-                    return points[np.argmin(np.linalg.norm(points - axis_points, axis=1))]
+                    return points[np.argmin(self._from_antennas(points).min(axis=1))]
         return self.focus_mm
+
+    def _from_antennas(self, points_mm: FloatArray) -> FloatArray:
+        """Distances (n, needles) of points from the radiating part of each needle."""
+        middles = np.stack([needle.trajectory.point_mm(10.0) for needle in self.scene.needles])
+        return np.asarray(np.linalg.norm(points_mm[:, None, :] - middles, axis=2))
+
+    def _nearest_needle(self) -> Trajectory:
+        """The needle nearest to the structure that decides."""
+        distances = self._from_antennas(np.asarray(self._deciding_point(), float)[None])
+        return self.scene.needles[int(np.argmin(distances))].trajectory
 
     def legend(self) -> list[LegendRow]:
         """What the outlines drawn so far mean."""
@@ -147,7 +157,7 @@ class Painter:
         self._ct(ax, plane)
         derived = self._structures(ax, plane, names=True)
         self._lesions(ax, plane)
-        self._needle(ax, plane)
+        self._needles(ax, plane)
         self._finish(ax, plane, derived)
         return figure, title
 
@@ -163,7 +173,7 @@ class Painter:
         self._lesions(ax, plane)
         for position, zone in enumerate(self.scene.zones):
             self._contour(ax, plane, zone, zone.nominal, style.zone_colour(position), 1.5)
-        self._needle(ax, plane)
+        self._needles(ax, plane)
         self._finish(ax, plane, derived)
         return figure, title
 
@@ -180,7 +190,7 @@ class Painter:
         canvas.grey(ax, plane, values, float(low), float(max(high, low + 1e-6)))
         derived = self._structures(ax, plane, names=True)
         self._lesions(ax, plane)
-        self._needle(ax, plane)
+        self._needles(ax, plane)
         self._finish(ax, plane, derived)
         return figure, title
 
@@ -197,11 +207,21 @@ class Painter:
                 self._contour(ax, plane, zone, volume, colour, 0.9, dashed=True)
             self._contour(ax, plane, zone, zone.nominal, colour, 1.8)
             self._lesions(ax, plane)
-            self._needle(ax, plane, label=False)
+            self._needles(ax, plane, label=False)
             self._finish(ax, plane, False, bar_mm=10.0)
         return figure, f"Zone by {zone.label}"
 
     # layers
+
+    def background(self, ax: Axes, plane: Plane) -> None:
+        """The CT under a map that another module draws."""
+        self._ct(ax, plane)
+
+    def foreground(self, ax: Axes, plane: Plane) -> None:
+        """Lesion, needles and marks over it."""
+        self._lesions(ax, plane)
+        self._needles(ax, plane, label=False)
+        self._finish(ax, plane, False, bar_mm=10.0)
 
     def _ct(self, ax: Axes, plane: Plane) -> None:
         centre, width = style.BONE_WINDOW
@@ -312,15 +332,21 @@ class Painter:
             extent=(*plane.u_mm, *plane.v_mm), origin="lower", interpolation="nearest", zorder=1,
         )  # fmt: skip
 
-    def _needle(self, ax: Axes, plane: Plane, *, label: bool = True) -> None:
-        """The needle: its true width where it lies in the plane, a dashed line where it is projected onto it."""
-        needle = self.scene.trajectory
+    def _needles(self, ax: Axes, plane: Plane, *, label: bool = True) -> None:
+        """Every needle; tips carry their antenna's name where there are several."""
+        several = len(self.scene.needles) > 1
+        for needle in self.scene.needles:
+            self._needle(ax, plane, needle, label=label, name=f"{needle.name}: " if several else "")
+
+    def _needle(self, ax: Axes, plane: Plane, drawn: Needle, *, label: bool, name: str) -> None:
+        """A needle: its true width where it lies in the plane, a dashed line where it is projected onto it."""
+        needle = drawn.trajectory
         u, v, distance = plane.project(
             needle.point_mm(np.linspace(0.0, needle.length_mm, 2 + int(needle.length_mm * 2)))
         )
-        in_plane = np.abs(distance) <= max(self.scene.shaft_radius_mm, 1.5)
+        in_plane = np.abs(distance) <= max(drawn.shaft_radius_mm, 1.5)
         ax.plot(u, v, color=style.NEEDLE_COLOUR, lw=1.0, ls=(0, (4, 3)), path_effects=halo(2.4), zorder=12)
-        width = max(2 * self.scene.shaft_radius_mm * INCH_PER_MM * 72, 2.0)
+        width = max(2 * drawn.shaft_radius_mm * INCH_PER_MM * 72, 2.0)
         ax.plot(
             np.where(in_plane, u, np.nan), np.where(in_plane, v, np.nan), color=style.NEEDLE_COLOUR, lw=width,
             path_effects=halo(width + 1.6), solid_capstyle="butt", zorder=13,
@@ -329,7 +355,7 @@ class Painter:
             u[:1], v[:1], marker="o", ms=4.5, mfc="white" if in_plane[0] else "none", mec="black", mew=1.0, zorder=14
         )
         if label and plane.u_mm[0] < u[0] < plane.u_mm[1] and plane.v_mm[0] < v[0] < plane.v_mm[1]:
-            where = "tip" if in_plane[0] else f"tip, {abs(distance[0]):.0f} mm off this plane"
+            where = f"{name}tip" if in_plane[0] else f"{name}tip, {abs(distance[0]):.0f} mm off this plane"
             ax.annotate(
                 where, (u[0], v[0]), xytext=(7, -9), textcoords="offset points", color="white", fontsize=6.5,
                 path_effects=halo(2), zorder=20,

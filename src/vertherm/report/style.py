@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vertherm.planning.assessment import CoverageStatus, Status
+from vertherm.planning.assessment import Assessment, CoverageStatus, Status
 
 BONE_WINDOW = (400.0, 1800.0)
 """Centre and width of the CT window in HU."""
@@ -64,6 +64,35 @@ CERTAINTY_WORDS = {
     "R": "recalled, not confirmed",
     "guess": "a guess of ours",
 }
+
+
+_SAMPLED: dict[Status, str] = {
+    "green": "GREEN: no limit is reached by {rule}",
+    "warn": "WARNING: a warning limit is reached by {rule}",
+    "stop": "STOP: a stop limit is reached by {rule}",
+}
+
+
+def decider(assessment: Assessment, *, upper: bool = True) -> str:
+    """What decides a status, in words: the worst member, or the rule for the samples."""
+    row = assessment.ensemble
+    if row is None:
+        return "the worst member"
+    rule = row.safety_rule if upper else row.coverage_rule
+    return "the worst sample" if rule.startswith("the worst") else f"the {rule}"
+
+
+def verdict_words(assessment: Assessment) -> str:
+    """The safety verdict as a headline."""
+    if assessment.ensemble is None or assessment.verdict not in _SAMPLED:
+        return VERDICT_WORDS[assessment.verdict]
+    return _SAMPLED[assessment.verdict].format(rule=decider(assessment))
+
+
+def coverage_words(assessment: Assessment, status: CoverageStatus) -> str:
+    """Coverage in a few words."""
+    words = COVERAGE_WORDS[status]
+    return words if assessment.ensemble is None else words.replace("the worst member", decider(assessment, upper=False))
 
 
 def kind_colour(kind: str) -> str:

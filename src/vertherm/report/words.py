@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vertherm.planning.assessment import Banded
+from vertherm.planning.assessment import Banded, Probability
 
 UNKNOWN = "–"
 _HEADINGS = {"sar_factor": "local SAR factor", "cem43_min": "CEM43 (min)"}
@@ -77,6 +77,14 @@ def percent(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return UNKNOWN
     return f"{math.floor(value * 1000 + 1e-9) / 10:.1f} %"
+
+
+def chance(row: Probability | None) -> str:
+    """A probability with its interval, and the counts it comes from."""
+    if row is None:
+        return UNKNOWN
+    interval = f"{100 * row.low:.1f} to {100 * row.high:.1f} %"
+    return f"{100 * row.estimate:.0f} % ({interval}; {row.events} of {row.samples})"
 
 
 def clock(seconds: float | None) -> str:
