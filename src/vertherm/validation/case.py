@@ -14,7 +14,7 @@ class Case:
     Args:
         case: name of the case, e.g. ``"coaxial slot (case A)"``.
         quantity: what is compared, e.g. ``"S11"``.
-        expected: the reference value.
+        expected: the reference value; ``None`` where it is not in our hands (such a row cannot pass).
         source: where the reference comes from (formula, publication, other code).
         got: what this program computed; ``None`` where the case did not run.
         tolerance: largest accepted ``|got - expected|``, in ``unit``.
@@ -25,7 +25,7 @@ class Case:
 
     case: str
     quantity: str
-    expected: float
+    expected: float | None
     source: str
     got: float | None
     tolerance: float
@@ -34,11 +34,13 @@ class Case:
     passed: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        inside = self.got is not None and math.isfinite(self.got) and abs(self.got - self.expected) <= self.tolerance
+        inside = False
+        if self.got is not None and self.expected is not None and math.isfinite(self.got):
+            inside = abs(self.got - self.expected) <= self.tolerance
         object.__setattr__(self, "passed", bool(inside))
 
     @staticmethod
-    def not_run(case: str, quantity: str, expected: float, source: str, unit: str, why: str) -> Case:
+    def not_run(case: str, quantity: str, expected: float | None, source: str, unit: str, why: str) -> Case:
         """A row for a case that could not run: never counted as passed, and ``why`` says so."""
         return Case(case, quantity, expected, source, None, 0.0, unit, known=f"not run: {why}")
 
@@ -47,17 +49,27 @@ class Case:
         """True where the row passed or its failure is understood."""
         return self.passed or bool(self.known)
 
+    @property
+    def status(self) -> str:
+        """``pass``, ``fail``, ``known`` (fails, and why is said) or ``not run``."""
+        if self.passed:
+            return "pass"
+        if not self.known:
+            return "fail"
+        return "not run" if self.got is None else "known"
+
     def row(self) -> dict[str, Any]:
         """The row as in the command-line contract (JSON keys; a non-finite result becomes null)."""
         got = float(self.got) if self.got is not None and math.isfinite(self.got) else None
         return {
             "case": self.case,
             "quantity": self.quantity,
-            "expected": float(self.expected),
+            "expected": None if self.expected is None else float(self.expected),
             "source": self.source,
             "got": got,
             "tolerance": float(self.tolerance),
             "unit": self.unit,
             "pass": self.passed,
             "known": self.known,
+            "status": self.status,
         }

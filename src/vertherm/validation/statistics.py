@@ -20,7 +20,18 @@ from vertherm.review.statistics.paired import hodges_lehmann, paired_change
 from vertherm.review.statistics.proportion import proportion
 from vertherm.review.statistics.result import ModelFit, NotEstimable
 from vertherm.validation.case import Case
+from vertherm.validation.evidence import Evidence
 
+EVIDENCE = Evidence(
+    title="Statistics of the review",
+    question="Do the review's intervals, tests and models compute what their names say?",
+    context="The review of a series reads its conclusions from these numbers. They rest on no physics, and no "
+    "physics rests on them.",
+    evidence="Exact intervals against printed values, estimators against closed forms and brute force, cumulative "
+    "incidence, Gray's test, Fine-Gray, mixed model and estimating equations against other libraries "
+    "where those are installed. Tolerances are rounding.",
+    unknown="Whether a method fits a given series: its assumptions are listed with each result.",
+)
 LIMITS = {(59, 61): (88.65, 99.60), (2, 102): (0.24, 6.90), (2, 69): (0.35, 10.08), (8, 69): (5.14, 21.57)}
 """Exact 95 % limits of the series' proportions in percent, from the binomial tails by bisection, to 0.01."""
 TEN = (-4.0, -1.1, 0.3, 0.9, 1.7, 2.2, 3.1, 4.6, 5.8, 7.3)
