@@ -14,21 +14,23 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from vertherm.heat import kernels, kernels_cells
-from vertherm.heat.kernels import bits_of
+from vertherm.bench.kernel_solver import gpu_rows, memory_row
+from vertherm.core.progress import Progress, silent
+from vertherm.heat import kernels, kernels_step
+from vertherm.heat.exchange import Fin
 from vertherm.heat.problem import BioheatProblem, temperature_functions
-from vertherm.heat.rkl2 import coefficients
+from vertherm.heat.rkl2 import Plan
 from vertherm.heat.tables import RateTable
+from vertherm.heat.team import Team, meet
 
 Field = NDArray[np.float32]
 Row = dict[str, Any]
@@ -37,11 +39,12 @@ STAGES, STEP_S, ARTERIAL_C = 4, 4.0, 37.0
 STAGE_BYTES = 36
 """D1, D2, rate, kx, ky, kz, w, p read and D2 written."""
 STEP_BYTES = 32 + (STAGES - 1) * STAGE_BYTES + 20
-"""rate: 7 read, 1 written; stages; Y, D, peak read and Y, peak written. Doses of the warm rows are not counted."""
+"""rate: 7 read, 1 written; stages; Y, D, peak read and Y, peak written. Doses of the warm rows are not counted, nor are
+p and capacity, which ours reads once more for the energy ledger and C does not."""
 f4 = np.float32
 
 
-def rows(quick: bool = False, threads: int | None = None) -> list[Row]:
+def rows(quick: bool = False, threads: int | None = None, progress: Progress = silent) -> list[Row]:
     """Benchmark rows: ``name``, ``value``, ``unit``, ``ratio`` (ours over the peer; above 1: ours is faster), ``note``.
 
     Args:
@@ -52,8 +55,10 @@ def rows(quick: bool = False, threads: int | None = None) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="vertherm-bench-") as folder:
         library, why = compile_c(Path(folder))
         out: list[Row] = []
-        for n in (48, 64) if quick else (128, 256):
+        for done, n in enumerate((48, 64) if quick else (128, 256)):
+            progress("kernel", done / 2)
             out += _grid_rows(n, threads, library, why, rounds=3 if quick else 9)
+            out += [memory_row(n), *gpu_rows(n)]
         return out
 
 
@@ -98,9 +103,10 @@ class _Block:
             self.fields[name] = rng.uniform(0.3, 0.6, shape).astype(np.float32)
         self.fields["w"] = self._edged(1.0 / (rng.uniform(2e6, 4e6, shape) * 1e-6))
         self.fields["p"] = self._edged(rng.uniform(0, 1e-3, shape))
-        for name in ("rate", "Da", "Db", "peak", "cem", "omega", "lam"):
+        for name in ("rate", "Da", "Db", "peak", "cem", "omega", "lam", "G", "latent"):
             self.fields[name] = np.zeros(shape, np.float32)
         self.fields["rv"] = np.ones(shape, np.float32)
+        self.fields["capacity"] = np.full(shape, 3e6, np.float32)
 
     def _edged(self, values: NDArray) -> Field:
         out = np.zeros((self.n + 2,) * 3, np.float32)
@@ -109,69 +115,78 @@ class _Block:
 
     def fresh(self) -> dict[str, Field]:
         """Same parameters, a state of its own."""
-        own = ("Y", "rate", "Da", "Db", "peak", "cem", "omega")
+        own = ("Y", "rate", "Da", "Db", "peak", "cem", "omega", "G", "latent")
         return {name: values.copy() if name in own else values for name, values in self.fields.items()}
 
 
-Plan = list[tuple[float, float, float, float]]
+Factors = tuple[float, float, float, float]
 
 
-def _plan() -> Plan:
-    """Factors (a, b, c, e) of the stages of one step as the solver passes them (see bioheat.BioheatSolver._stages)."""
-    first, stages = coefficients(STAGES)
-    c1 = first * STEP_S
-    plan = []
-    for n, row in enumerate(stages):
-        e = row.rate * STEP_S + (row.nu * c1 if n == 1 else 0.0) + (row.mu * c1 if n == 0 else 0.0)
-        scale = c1 if n == 0 else 1.0
-        plan.append((row.mu if n else 0.0, row.nu if n > 1 else 0.0, row.operator * STEP_S * scale, e))
-    return plan
+@njit(fastmath=True, nogil=True, error_model="numpy", cache=True)
+def _one_stage(D1, D2, rate, medium, factors, spans, cuts, barrier, thread, threads):  # type: ignore[no-untyped-def]
+    """One sweep of all rows: what ``kernels_step.stages`` does once a stage."""
+    kx, ky, kz, w, p = medium
+    X, R = D1.shape[1] * D1.shape[2], D1.shape[2]
+    a, b, c, e = factors
+    for i in range(cuts[thread], cuts[thread + 1]):
+        first, last = i * X + spans[i, 0] * R + 1, i * X + spans[i, 1] * R + R - 1
+        kernels.stage_cells(
+            D1.reshape(-1), D2.reshape(-1), rate.reshape(-1), kx.reshape(-1), ky.reshape(-1), kz.reshape(-1),
+            w.reshape(-1), p.reshape(-1), a, b, c, e, kernels.u8(X), kernels.u8(R), first, last,
+        )  # fmt: skip
+    meet(barrier, threads)
 
 
 @dataclass(eq=False)
 class _Ours:
-    """The kernels as the solver calls them."""
+    """The kernels as the solver calls them, on a tissue without shafts or fixed cells; every row is swept."""
 
     n: int
     f: dict[str, Field]
-    pool: ThreadPoolExecutor
-    slabs: list[tuple[int, int]]
+    team: Team
 
     def __post_init__(self) -> None:
         cell = (np.ones((1, 1, 1), np.float32),) * 2
         faces = tuple(np.ones(tuple(1 + (a == b) for b in range(3)), np.float32) for a in range(3))
-        self.problem = BioheatProblem(1e-3, cell[0], (faces[0], faces[1], faces[2]), cell[1])
-        self.table = RateTable.of_temperature(temperature_functions(self.problem))
-        rows_shape = (self.n + 2, self.n + 2)
-        self.row_rate, self.row_max, self.row_before = (np.zeros(rows_shape, np.float32) for _ in range(3))
-        self.row_before[...] = self.f["Y"].max(axis=2)
-        self.model = np.zeros(self.f["Y"].shape, np.uint8)
+        problem = BioheatProblem(1e-3, cell[0], (faces[0], faces[1], faces[2]), cell[1])
+        table, f, size = RateTable.of_temperature(temperature_functions(problem)), self.f, self.n + 2
+        rate, most, before = (np.zeros((size, size), np.float32) for _ in range(3))
+        # The step reads the row maxima before it from the third array and writes those after it into the first.
+        before[...] = f["Y"].max(axis=2)
+        self.rows = (most, rate, before, np.zeros((size, size), np.bool_))
+        offset, never = table.low - ARTERIAL_C, f4(1e30)
+        self.marks = (never, f4(table.first_nonzero(slice(1, None)) - ARTERIAL_C), 1e30)
+        self.tables = (table.values, offset, table.per_unit, table.values, table.per_unit)
+        self.curve = (f["lam"], f["rv"], never, never)
+        self.medium = (f["kx"], f["ky"], f["kz"], f["w"], f["p"])
+        self.model = np.zeros(f["Y"].shape, np.uint8)
+        self.spans = np.tile(np.array([1, self.n], np.int64), (size, 1))
+        self.cuts = np.linspace(1, self.n + 1, self.team.threads + 1).round().astype(np.int64)
+        self.box = np.array([1, 0, 1, 0, 1, 0], np.int64)
+        none = (np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(size + 1, np.int64))
+        self.faces = (*none, *none)
+        self.fin = Fin.pack((), f["w"], 1e-3)
+        self.heats, self.heat = np.zeros((STAGES - 1, 2, size)), np.zeros((STAGES - 1, 0))
+        self.sums, self.extra = np.zeros((size, size), np.float32), np.zeros(size)
 
-    def sweep(self, kernel: Callable[..., None], *args: Any) -> None:
-        for future in [self.pool.submit(kernel, *args, lo, hi) for lo, hi in self.slabs]:
-            future.result()
-
-    def stage(self, X: Field, target: Field, factors: tuple[float, float, float, float]) -> None:
-        f = self.f
-        self.sweep(
-            kernels.stage_kernel, X, target, f["rate"], f["kx"], f["ky"], f["kz"], f["w"], f["p"], *map(f4, factors)
-        )
+    def stage(self, X: Field, target: Field, factors: Factors) -> None:
+        a, b, c, e = map(f4, factors)
+        self.team.run(_one_stage, X, target, self.f["rate"], self.medium, (a, b, c, e), self.spans, self.cuts)
 
     def step(self, plan: Plan) -> None:
-        f, t = self.f, self.table
-        self.sweep(
-            kernels.rate_kernel, f["Y"], f["rate"], bits_of(f["rate"]), f["kx"], f["ky"], f["kz"], f["w"], f["p"],
-            f["s"], f4(1.0), bits_of(self.row_rate),
+        f, none = self.f, np.zeros(0)
+        self.team.run(
+            kernels_step.rates, f["Y"], f["rate"], f["s"], f["G"], f4(1.0), self.medium, self.faces, self.fin.group,
+            none, none, self.rows[1], self.fin.rows, self.box, self.spans, self.cuts, self.heats[0], none, none,
         )  # fmt: skip
-        D = _march(self.stage, f, plan)
-        never = f4(1e30)
-        self.sweep(kernels.add_kernel, f["Y"], bits_of(f["Y"]), D, f["peak"], bits_of(self.row_max), never)
-        self.sweep(
-            kernels_cells.dose_kernel, f["Y"], D, f["peak"], f["cem"], f["omega"], self.model, f["lam"], f["rv"], never,
-            never, f4(STEP_S), t.values, t.low - ARTERIAL_C, t.per_unit, self.row_max, self.row_before,
-            f4(t.first_nonzero(slice(1, None)) - ARTERIAL_C),
+        self.team.run(
+            kernels_step.step, (f["Y"], f["G"], f["peak"], f["cem"], f["omega"], f["latent"], self.model),
+            (f["rate"], f["Da"], f["Db"]), (f["p"], f["capacity"]), plan.factors, plan.operators, plan.first,
+            f4(STEP_S), self.medium, self.curve, self.faces, self.fin.group, none, self.tables, self.marks, self.rows,
+            self.box, self.spans, self.cuts, self.heats, none, self.heat, self.sums, self.extra, False,
         )  # fmt: skip
-        self.row_before, self.row_max = self.row_max, self.row_before
+        most, rate, before, active = self.rows
+        self.rows = (before, rate, most, active)
 
 
 @dataclass(eq=False)
@@ -190,7 +205,7 @@ class _InC:
         given = [a.ctypes.data_as(ctypes.c_void_p) if isinstance(a, np.ndarray) else ctypes.c_float(a) for a in args]
         getattr(self.library, name)(*given, *size)
 
-    def stage(self, X: Field, target: Field, factors: tuple[float, float, float, float]) -> None:
+    def stage(self, X: Field, target: Field, factors: Factors) -> None:
         f = self.f
         self.call("stage", X, target, f["rate"], f["kx"], f["ky"], f["kz"], f["w"], f["p"], *factors)
 
@@ -211,7 +226,7 @@ def _liver() -> tuple[float, float, float]:
 
 def _march(stage: Callable[..., None], f: dict[str, Field], plan: Plan) -> Field:
     X, older, newer = f["rate"], f["Da"], f["Db"]
-    for factors in plan:
+    for factors in plan.factors:
         stage(X, older, factors)
         X, older, newer = older, newer, older
     return newer
@@ -225,14 +240,12 @@ def _timed(work: Callable[[], None], repeats: int) -> float:
 
 
 def _grid_rows(n: int, threads: int, library: ctypes.CDLL | None, why: str, rounds: int) -> list[Row]:
-    plan, block = _plan(), _Block(n)
-    edges = np.linspace(1, n + 1, threads + 1).round().astype(int)
-    slabs = [(int(a), int(b)) for a, b in pairwise(edges) if b > a]
+    plan, block = Plan.of(STAGES, STEP_S), _Block(n)
     repeats = max(1, round(2e7 / n**3))
-    with ThreadPoolExecutor(threads) as pool:
-        ours = _Ours(n, block.fresh(), pool, slabs)
+    with Team(threads) as team:
+        ours = _Ours(n, block.fresh(), team)
         work: dict[str, Callable[[], None]] = {
-            "numba stage": lambda: ours.stage(ours.f["Da"], ours.f["Db"], plan[-1]),
+            "numba stage": lambda: ours.stage(ours.f["Da"], ours.f["Db"], plan.factors[-1]),
             "numba step": lambda: ours.step(plan),
         }
         rival: _InC | None = None
@@ -259,7 +272,7 @@ def _c_work(rival: _InC, plan: Plan, library: ctypes.CDLL) -> dict[str, Callable
         library.triad(*pointers, ctypes.c_float(0.5), ctypes.c_long(a.size))
 
     return {
-        "c_openmp stage": lambda: rival.stage(rival.f["Da"], rival.f["Db"], plan[-1]),
+        "c_openmp stage": lambda: rival.stage(rival.f["Da"], rival.f["Db"], plan.factors[-1]),
         "c_openmp step": lambda: rival.step(plan),
         "triad": triad,
     }

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vertherm.core.progress import Progress, silent
 from vertherm.review.statistics.competing import aalen_johansen
 from vertherm.review.statistics.fine_gray import fine_gray
 from vertherm.review.statistics.gray import gray_test
@@ -26,7 +27,7 @@ Floats = NDArray[np.float64]
 Work = Callable[[], object]
 
 
-def rows(quick: bool = False) -> list[Row]:
+def rows(quick: bool = False, *, progress: Progress = silent) -> list[Row]:
     """Benchmark rows: ``name``, ``value``, ``unit``, ``ratio`` (time of the peer over ours), ``note``.
 
     A ratio above 1: ours is faster.
@@ -38,12 +39,17 @@ def rows(quick: bool = False) -> list[Row]:
     middle = 500 if quick else 2_000
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # peers warn of ties, of convergence, of their own dependencies
-        return [
-            *_hodges_lehmann(small, large, rounds),
-            *_incidence(small, large, rounds),
-            *_regression(small, large, rounds),
-            *_repeated(middle, large, rounds),
-        ]
+        found: list[Row] = []
+        parts: tuple[Callable[[], list[Row]], ...] = (
+            lambda: _hodges_lehmann(small, large, rounds),
+            lambda: _incidence(small, large, rounds),
+            lambda: _regression(small, large, rounds),
+            lambda: _repeated(middle, large, rounds),
+        )
+        for number, part in enumerate(parts, 1):
+            found += part()
+            progress("statistics", number / len(parts))
+        return found
 
 
 def _hodges_lehmann(small: int, large: int, rounds: int) -> list[Row]:
