@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from vertherm.cli.simulate import tell, write_outputs
+from vertherm.cli.simulate import Fidelity, chosen, tell, write_outputs
 
 FILES = (
     "sub-ct_label-22_ct.nii.gz",
@@ -25,6 +25,8 @@ def demo(
     ),
     json_out: bool = typer.Option(False, "--json", help="Print assessment.json on stdout, nothing else."),
     workers: int = typer.Option(0, "--workers", min=0, help="Processes; 0 takes one a core."),
+    fidelity: Fidelity | None = typer.Option(None, "--fidelity", help="Power density; default: axisymmetric."),
+    ensemble: int | None = typer.Option(None, "--ensemble", min=0, max=1000, help="Samples of what is uncertain."),
 ) -> int:
     """Predict an ablation on a real CT with a synthetic lesion. Exit status 0 when it ran, whatever the verdict."""
     from vertherm.cli.progress import shown
@@ -33,7 +35,9 @@ def demo(
 
     with shown() as progress:
         case = _lay_out(data or sample_folder(), output)
-        result = run_case(load_case(case), case_path=case, workers=workers, progress=progress)
+        result = run_case(
+            chosen(load_case(case), fidelity, ensemble), case_path=case, workers=workers, progress=progress
+        )
         write_outputs(result, output, progress)
     tell(result.assessment, output, json_out)
     return 0

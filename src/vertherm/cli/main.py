@@ -8,7 +8,18 @@ import traceback
 import typer
 
 from vertherm import RESEARCH_NOTICE, __version__
-from vertherm.cli import bench, demo, registry, registry_keep, registry_options, review, simulate, validate
+from vertherm.cli import (
+    bench,
+    calibrate,
+    demo,
+    registry,
+    registry_keep,
+    registry_options,
+    review,
+    sensitivity,
+    simulate,
+    validate,
+)
 from vertherm.core.errors import VerthermError
 
 app = typer.Typer(
@@ -21,6 +32,8 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
+app.command("sensitivity")(sensitivity.sensitivity)
+app.command("calibrate")(calibrate.calibrate)
 app.command("validate")(validate.validate)
 app.command("bench")(bench.bench)
 app.command("review")(review.review)
