@@ -10,11 +10,13 @@ import pytest
 
 from tests.planning.conftest import ENTRY_MM, TIP_MM
 from vertherm.core.errors import SolverError
+from vertherm.core.progress import silent
+from vertherm.geometry.volume import Grid
 from vertherm.heat.member import NOMINAL
-from vertherm.planning.full_wave import LARGEST_RATIO, redistribution, with_full_wave
+from vertherm.planning.full_wave import LARGEST_RATIO, redistribution, sub_grid, with_full_wave
 from vertherm.planning.objects import Numerics
 from vertherm.planning.phantom import constant_power, phantom_case
-from vertherm.planning.predict import plan_runs, predict
+from vertherm.planning.predict import _full_wave, plan_runs, predict
 from vertherm.planning.protocol import default_protocol
 from vertherm.planning.setup import make_setup
 
@@ -47,15 +49,19 @@ def test_a_ratio_without_bound_is_capped_and_a_dead_solve_refused():
         redistribution(rotated, 0 * full, np.ones(rotated.shape, bool))
 
 
-COARSE_FULL = Numerics(spacing_mm=2.0, resolve_every_s=60.0, fidelity="full-wave", full_wave_spacing_mm=2.0)
+COARSE_FULL = Numerics(spacing_mm=2.0, resolve_every_s=60.0, fidelity="full-wave", full_wave_spacing_mm=1.0)
 
 
 @pytest.fixture(scope="module")
 def checked():
-    """Phantom, antenna beside the canal, the solve on 2 mm cells: its numbers are rough, what follows from them not."""
+    """Phantom, antenna beside the canal, the solve on 1 mm cells: its numbers are rough, what follows from them not."""
     case = phantom_case(spacing_mm=1.5)
     treatment = constant_power(15.0, 60.0, tip_mm=TIP_MM, entry_mm=ENTRY_MM)
-    return case, treatment, predict(case, treatment, default_protocol(), COARSE_FULL, workers=1, run_members=(NOMINAL,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vertherm.planning.predict.FINE_WAVE_MM", 1.0)
+        patch.setattr("vertherm.planning.predict.FINE_HEAT_MM", 2.0)
+        result = predict(case, treatment, default_protocol(), COARSE_FULL, workers=1, run_members=(NOMINAL,))
+    return case, treatment, result
 
 
 def test_the_check_is_said_and_takes_the_factor_away(checked):
@@ -78,7 +84,7 @@ def test_the_field_bends_around_the_canal(checked):
     times the rotated one, and what the canal loses the rest gains.
     """
     case, treatment, _ = checked
-    setup = with_full_wave(make_setup(case, treatment, default_protocol(), COARSE_FULL), spacing_mm=2.0)
+    setup = with_full_wave(make_setup(case, treatment, default_protocol(), COARSE_FULL), spacing_mm=1.0)
     said = re.search(r"neural cells take ([\d.]+) times the power", setup.full_wave)
     assert said is not None
     assert 0.2 < float(said[1]) < 1.0
@@ -95,3 +101,38 @@ def test_a_solve_that_does_not_converge_leaves_the_factor(checked, monkeypatch):
     result = predict(case, treatment, default_protocol(), COARSE_FULL, workers=1, run_members=(NOMINAL,))
     assert any("keep the local SAR factor" in note for note in result.assessment.notes)
     assert result.assessment.models["full-wave check"].startswith("not run")
+
+
+def test_coarse_cells_leave_the_factor(checked, monkeypatch):
+    """The accuracy of the solve is shown for 0.5 mm only: with coarser cells its field is used and the factor stays."""
+    case, treatment, _ = checked
+    setup = replace(make_setup(case, treatment, default_protocol(), COARSE_FULL), full_wave="run")
+    monkeypatch.setattr("vertherm.planning.full_wave.with_full_wave", lambda *_, **__: setup)
+    found, notes = _full_wave(setup, default_protocol(), COARSE_FULL, 1, silent)
+    assert "too coarse" in notes[0]
+    assert found.full_wave == ""
+    fine = COARSE_FULL.model_copy(update={"spacing_mm": 1.0, "full_wave_spacing_mm": 0.5})
+    assert _full_wave(setup, default_protocol(), fine, 1, silent) == (setup, [])
+
+
+def test_neural_cells_beyond_the_block_keep_the_factor():
+    """A block of 80 mm does not hold the whole canal of a long heat grid: there the factor stands for the field."""
+    case = phantom_case(spacing_mm=1.5)
+    treatment = constant_power(15.0, 60.0, tip_mm=TIP_MM, entry_mm=ENTRY_MM)
+    setup = make_setup(case, treatment, default_protocol(), COARSE_FULL)
+    solved = with_full_wave(setup, spacing_mm=1.0, factor_beyond=3.0)
+    points = setup.tissue.grid.centres().reshape(-1, 3)[setup.neural_cells]
+    # Half the block, and 4 mm for where along the needle its centre lies.
+    far = np.abs(points - setup.first.trajectory.point_mm(8.0)).max(axis=1) > 44.0
+    ratio = solved.first.redistribution.reshape(-1)[setup.neural_cells]
+    assert far.any()
+    assert (ratio[far] == 3.0).all()
+
+
+def test_sub_cells_lie_in_their_cells():
+    """Corner of the cell (0, 0, 0) at -1 mm, 2 mm cells, 2 parts: sub-cells at -0.5 and 0.5 mm; mean over 8 of them."""
+    grid = Grid((2, 3, 4), np.diag([2.0, 2.0, 2.0, 1.0]))
+    fine = sub_grid(grid, 2)
+    assert fine.shape == (4, 6, 8)
+    assert np.allclose(fine.world([[0, 0, 0], [1, 1, 1]]), [[-0.5] * 3, [0.5] * 3])
+    assert np.allclose(fine.bounds(), grid.bounds())

@@ -33,7 +33,8 @@ def assumptions(protocol: Protocol, setup: Setup) -> list[Assumption]:
     for antenna in {e.antenna.key: e.antenna for e in setup.emitters}.values():
         rows.extend(_antenna_assumptions(antenna))
     local = protocol.local_sar
-    rows.append(_protocol_assumption("local SAR factor in neural structures", f"{local.factor:g}", local.source))
+    if not setup.full_wave:
+        rows.append(_protocol_assumption("local SAR factor in neural structures", f"{local.factor:g}", local.source))
     rows.append(_protocol_assumption("margin goal", f"{protocol.margin_goal_mm:g} mm", protocol.margin_source))
     rows.extend(
         _protocol_assumption(f"limit of {', '.join(limit.kinds)}", f"stop at {limit.words('stop')}", limit.source)

@@ -222,6 +222,11 @@ def calibration_notes(treatment: Treatment) -> list[str]:
                 f"{placed.name}: calibrated with {found.origin.power_kind} power, but the case gives "
                 f"{treatment.power_kind} power."
             )
+        notes += [f"{placed.name}, calibration: {text}" for text in (*found.origin.warnings, *found.origin.assumptions)]
+        notes.append(
+            f"{placed.name}: its efficiency was fitted with {found.drying} drying; members with the other drying model "
+            "use it too."
+        )
         for number, activation in enumerate(treatment.schedule.activations, 1):
             firing = activation.emitters or tuple(names)
             if names[place] in firing:

@@ -163,6 +163,8 @@ def structure_row(
     # A structure that matters but has no limit cannot be judged.
     without_limit: Status = "not assessed" if required else "green"
     status: Status = judge(deciding.peak_c, deciding.dose_min, limit, deciding.lowest_c) if limit else without_limit
+    if limit:  # the nominal run counts too, whatever share of the samples is hotter
+        status = worst((status, judge(nominal.peak_c, nominal.cem43_min, limit, nominal.lowest_c)))
     unfinished = [o for o in counted if o.status != "settled"]
     pierced = structure.name in around.pierced
     unseen = around.unseen.get(structure.name, "")

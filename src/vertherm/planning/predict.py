@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vertherm.core.errors import InputError, SolverError
 from vertherm.core.progress import Progress, silent
@@ -27,6 +27,9 @@ from vertherm.planning.scene import Scene
 from vertherm.planning.setup import distances_mm, make_setup
 from vertherm.planning.uncertainty import Uncertainty, space_for
 from vertherm.planning.work import Task, Work, run_tasks
+
+FINE_WAVE_MM, FINE_HEAT_MM = 0.5, 1.0
+"""The full wave's accuracy is shown for such cells only; coarser ones do not take the local SAR factor off."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +83,7 @@ def predict(
     progress("tissue map", 1.0)
     if numerics.fidelity == "full-wave":
         start = time.perf_counter()
-        setup, unsolved = _full_wave(setup, numerics, workers, progress)
+        setup, unsolved = _full_wave(setup, protocol, numerics, workers, progress)
         notes = [*notes, *unsolved]
         timings["full_wave"] = time.perf_counter() - start
     start = time.perf_counter()
@@ -123,13 +126,26 @@ def _sampling(work: Work, tasks: Sequence[Task], numerics: Numerics) -> Sampling
     return Sampling(work.uncertainty.space, samples, numerics.ensemble_seed)
 
 
-def _full_wave(setup: Setup, numerics: Numerics, workers: int, progress: Progress) -> tuple[Setup, list[str]]:
-    """The setup after the full-wave check; one that does not converge is said, and the local SAR factor stays."""
+def _full_wave(
+    setup: Setup, protocol: Protocol, numerics: Numerics, workers: int, progress: Progress
+) -> tuple[Setup, list[str]]:
+    """The setup after the full-wave check; where it fails or is too coarse, that is said and the local factor stays."""
     from vertherm.planning.full_wave import with_full_wave
 
     try:
-        threads = workers or os.cpu_count() or 1
-        spacing_mm = numerics.full_wave_spacing_mm
-        return with_full_wave(setup, spacing_mm=spacing_mm, threads=threads, progress=progress), []
+        solved = with_full_wave(
+            setup,
+            factor_beyond=protocol.local_sar.factor,
+            spacing_mm=numerics.full_wave_spacing_mm,
+            threads=workers or os.cpu_count() or 1,
+            progress=progress,
+        )
     except SolverError as error:
         return setup, [f"The full-wave check has no result ({error.what}): neural rows keep the local SAR factor."]
+    if numerics.full_wave_spacing_mm > FINE_WAVE_MM or numerics.spacing_mm > FINE_HEAT_MM:
+        words = f"cells of {numerics.full_wave_spacing_mm:g} and {numerics.spacing_mm:g} mm"
+        notes = [f"The full wave is too coarse ({words}) to take the local SAR factor off neural rows: it stays."]
+        return replace(solved, full_wave=""), notes
+    if numerics.ensemble:
+        return solved, ["The full wave was solved for the nominal needle, labels and tissue; the samples reuse it."]
+    return solved, []

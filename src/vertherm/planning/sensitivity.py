@@ -180,6 +180,14 @@ def _question(
     names: Sequence[str],
     space: Space | None,
 ) -> tuple[_Question, Space]:
+    if numerics.fidelity == "full-wave":
+        raise InputError(
+            "A sensitivity study does not run the full wave.",
+            where="[numerics] fidelity",
+            got=numerics.fidelity,
+            expected="axisymmetric",
+            advice="study the case with the axisymmetric power density; the full wave belongs to the prediction",
+        )
     check_case(case, treatment)
     setup = make_setup(case, treatment, protocol, numerics)
     uncertainty = Uncertainty.of(setup, case.anatomy, space or calibrated_space(space_for(protocol), treatment))

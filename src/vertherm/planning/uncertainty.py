@@ -197,10 +197,17 @@ class Uncertainty:
         return change.drawn()
 
 
-def in_reading(member: Member, reading: Reading) -> Member:
-    """The member as one reading has it: "safety" cools nothing; "coverage" cools fully and knows no local factor."""
+def in_reading(member: Member, reading: Reading, local_factor: float = 1.0) -> Member:
+    """The member as one reading has it: "safety" cools nothing; "coverage" cools fully and knows no local factor.
+
+    Args:
+        member: of the sample.
+        reading: which.
+        local_factor: the protocol's local SAR factor, 1 once a full-wave check has run. A known excess is held at its
+            value: drawn at random, an ensemble could be greener than the standard members.
+    """
     if reading == "safety":
-        return replace(member, cooling="none")
+        return replace(member, cooling="none", sar_factor=max(member.sar_factor, local_factor))
     return replace(member, cooling="full", sar_factor=1.0)
 
 
@@ -222,6 +229,8 @@ def _matters(parameter: Parameter, setup: Setup, derived: frozenset[str], fixed:
         return bool(derived & set(setup.probes))
     if change == "labels":
         return bool(set(setup.probes) - fixed)
+    if change == "power reading":
+        return setup.power_kind != "net"  # a net power was measured as such: nothing to read in two ways
     if change == "local SAR factor":
         return not setup.full_wave and setup.neural_cells.size > 0
     return True

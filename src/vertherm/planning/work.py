@@ -36,6 +36,11 @@ class Work:
     lesions: tuple[LesionOnGrid, ...]
     uncertainty: Uncertainty | None = None
 
+    @property
+    def local_factor(self) -> float:
+        """Factor on the local SAR in safety readings: the protocol's, until a full-wave check has run."""
+        return 1.0 if self.setup.full_wave else self.protocol.local_sar.factor
+
 
 @dataclass(frozen=True)
 class Task:
@@ -56,7 +61,7 @@ def perform(task: Task, work: Work) -> list[MemberOutcome]:
     lesions = tuple(moved(lesion, drawn.label_offset_mm) for lesion in work.lesions)
     found = []
     for reading in READINGS:
-        outcome = evaluate(drawn.setup, in_reading(drawn.member, reading), work.protocol, lesions)
+        outcome = evaluate(drawn.setup, in_reading(drawn.member, reading, work.local_factor), work.protocol, lesions)
         # Only the coverage reading's fields are counted: the others need not travel.
         fields = outcome.fields if reading == "coverage" else {}
         found.append(replace(outcome, sample=task.number, reading=reading, fields=fields))
@@ -110,7 +115,11 @@ class Fold:
             raise outcome.cause
         status = f"{FAILED}: {outcome.error}"
         work = self.work
-        members = [task.member] if task.sample is None else [in_reading(task.member, r) for r in READINGS]
+        members = (
+            [task.member]
+            if task.sample is None
+            else [in_reading(task.member, r, self.work.local_factor) for r in READINGS]
+        )
         readings = [""] if task.sample is None else list(READINGS)
         return [
             replace(failed_outcome(work.setup, m, work.protocol, work.lesions, status), sample=task.number, reading=r)
