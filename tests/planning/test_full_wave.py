@@ -112,7 +112,9 @@ def test_coarse_cells_leave_the_factor(checked, monkeypatch):
     assert "too coarse" in notes[0]
     assert found.full_wave == ""
     fine = COARSE_FULL.model_copy(update={"spacing_mm": 1.0, "full_wave_spacing_mm": 0.5})
-    assert _full_wave(setup, default_protocol(), fine, 1, silent) == (setup, [])
+    found, notes = _full_wave(setup, default_protocol(), fine, 1, silent)
+    assert found is setup
+    assert "no local SAR factor" in notes[0]
 
 
 def test_neural_cells_beyond_the_block_keep_the_factor():

@@ -148,4 +148,4 @@ def _full_wave(
         return replace(solved, full_wave=""), notes
     if numerics.ensemble:
         return solved, ["The full wave was solved for the nominal needle, labels and tissue; the samples reuse it."]
-    return solved, []
+    return solved, ["The power density is that of a full-wave solve; neural rows carry no local SAR factor."]
