@@ -88,6 +88,12 @@ def test_93_samples_set_the_worst_aside() -> None:
     assert found.probability_stop.low < 1 / 93 < found.probability_stop.high < 0.06
 
 
+def test_the_nominal_run_counts_too() -> None:
+    """93 samples at 40 degC, the nominal run at 46: no share of the samples outvotes what the case itself says."""
+    found = row([made(46.0), *runs([40.0] * 93)[1:]])
+    assert found.status == "stop"
+
+
 def test_few_samples_are_decided_by_the_worst() -> None:
     found = row(runs([40.0] * 9 + [46.0]))
     assert found.status == "stop"

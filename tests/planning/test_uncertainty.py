@@ -41,7 +41,7 @@ from vertherm.planning.uncertainty import (
     shifted,
     space_for,
 )
-from vertherm.planning.work import moved
+from vertherm.planning.work import Work, moved
 
 COARSE = Numerics(spacing_mm=3.0, reach_mm=30.0, resolve_every_s=60.0)
 SPACE = default_space()
@@ -257,6 +257,24 @@ def test_only_what_matters_in_the_case_is_drawn() -> None:
     assert "lytic tumour" in names
     assert "blastic" not in names
     assert "mixed" not in names
+
+
+def test_a_net_power_is_not_read_as_forward() -> None:
+    """A power measured as net stays net in every sample: read as forward, reflection would cool them all."""
+    net = replace(setup(), power_kind="net")
+    known = Uncertainty.of(net, case().anatomy)
+    assert "meaning of the power" in uncertainty().space.names
+    assert "meaning of the power" not in known.space.names
+    for u in (0.1, 0.9):
+        assert known.draw(net, known.space.sample(np.full(len(known.space.parameters), u))).member.power == "net"
+
+
+def test_a_safety_reading_holds_the_protocols_local_factor() -> None:
+    """A known excess is no matter of chance: an ensemble must not be greener than the standard members."""
+    assert in_reading(Member(sar_factor=1.2), "safety", 3.0).sar_factor == 3.0
+    assert in_reading(Member(sar_factor=1.2), "coverage", 3.0).sar_factor == 1.0
+    assert Work(setup(), default_protocol(), ()).local_factor == default_protocol().local_sar.factor
+    assert Work(replace(setup(), full_wave="a solve"), default_protocol(), ()).local_factor == 1.0
 
 
 def test_a_drawn_setup_travels() -> None:
