@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -154,16 +155,114 @@ class Thermocouple(_Part):
     frame: Literal["RAS", "LPS"] = "RAS"
 
 
-class Protection(_Part):
-    """Thermocouples. (Dissection, irrigation and skin cooling are not modelled yet and therefore not accepted.)"""
+class RegionEntry(_Part):
+    """Where a medium lies: a layer around a structure, a ball, a capsule along points, or a mask. Exactly one."""
+
+    around: str | None = Field(default=None, description="name of a structure: a layer on its side towards the antenna")
+    thickness_mm: float = Field(default=6.0, gt=0.5, le=40, description="of that layer")
+    points: tuple[Point, ...] = Field(default=(), description="one: a ball; more: a capsule along them")
+    radius_mm: float = Field(default=8.0, gt=0.5, le=60, description="of the ball or capsule")
+    mask: Path | None = None
+    label: int | None = Field(default=None, description="value in the mask; left out: any above 0")
+    frame: Literal["RAS", "LPS"] = "RAS"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> RegionEntry:
+        if sum((self.around is not None, bool(self.points), self.mask is not None)) != 1:
+            raise ValueError("give exactly one of around, points and mask")
+        return self
+
+
+class DissectionEntry(RegionEntry):
+    """Gas or fluid between the zone and a structure."""
+
+    name: str = Field(default="dissection", min_length=1)
+    medium: Literal["co2", "saline", "dextrose"]
+    protects: str = ""
+    temperature_c: float = Field(default=37.0, ge=0, le=45)
+
+
+class IrrigationEntry(RegionEntry):
+    """Fluid that flows through a region while power is on and until all has cooled."""
+
+    name: str = Field(default="irrigation", min_length=1)
+    medium: Literal["saline", "dextrose"] = "saline"
+    flow_ml_min: float = Field(gt=0, le=500)
+    temperature_c: float = Field(default=20.0, ge=4, le=45)
+
+
+class SkinCoolingEntry(_Part):
+    """A cold pack or cooled fluid on the skin; left-out centre: where the first needle crosses it."""
+
+    name: str = Field(default="skin cooling", min_length=1)
+    centre: Point | None = None
+    frame: Literal["RAS", "LPS"] = "RAS"
+    radius_mm: float = Field(default=40.0, gt=1, le=200)
+    temperature_c: float = Field(default=10.0, ge=0, le=37)
+    film_w_m2k: float = Field(default=300.0, gt=0, le=20000, description="heat transfer between coolant and skin")
+
+
+class ProtectionEntry(_Part):
+    """What protects, and the thermocouples that watch."""
 
     thermocouples: tuple[Thermocouple, ...] = ()
+    dissections: tuple[DissectionEntry, ...] = ()
+    irrigations: tuple[IrrigationEntry, ...] = ()
+    skin_cooling: tuple[SkinCoolingEntry, ...] = ()
 
-    @field_validator("thermocouples")
+    @field_validator("thermocouples", "dissections", "irrigations", "skin_cooling")
     @classmethod
-    def _distinct(cls, value: tuple[Thermocouple, ...]) -> tuple[Thermocouple, ...]:
+    def _distinct(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
         if len({item.name for item in value}) < len(value):
-            raise ValueError("two thermocouples have the same name: give each its own")
+            raise ValueError("two entries have the same name: give each its own")
+        return value
+
+
+class AccessEntry(_Part):
+    """How paths are sought. What is left out comes from the protocol's [access]."""
+
+    position: Literal["prone", "supine", "left lateral", "right lateral"] | None = Field(
+        default=None, description="of the patient during the procedure; left out: as the approach is usually done"
+    )
+    approaches: tuple[str, ...] = Field(default=(), description="only these; left out: all of the region")
+    side: Literal["left", "right"] | None = Field(default=None, description="only from this side of the patient")
+    instrument_length_mm: float | None = Field(default=None, gt=20, le=500)
+    needle_radius_mm: float | None = Field(default=None, gt=0.2, le=5, description="left out: the antenna's shaft")
+    placement_error_mm: float | None = Field(default=None, ge=0, le=10)
+    candidates: int = Field(default=2_000_000, ge=1000, le=50_000_000)
+    paths: int = Field(default=12, ge=1, le=200, description="how many of the front are kept")
+    needles: int = Field(default=2, ge=1, le=4, description="largest set of needles that is combined")
+
+
+class PlanEntry(_Part):
+    """What the optimiser may choose from, and what it must reach."""
+
+    antennas: tuple[str, ...] = Field(default=("tosoratti_mini_choke",), min_length=1)
+    frequency_mhz: float = Field(default=2450.0, gt=100, le=30000)
+    cooled: bool | None = None
+    calibration: Path | None = None
+    power_kind: Literal["set", "forward", "net"] = "forward"
+    power_w: tuple[float, float] = Field(default=(10.0, 60.0), description="smallest and largest")
+    time_s: tuple[float, float] = Field(default=(60.0, 600.0), description="smallest and largest of an activation")
+    max_activations: int = Field(default=2, ge=1, le=6)
+    max_needles: int = Field(default=1, ge=1, le=4)
+    margin_mm: float | None = Field(default=None, ge=0, le=20, description="left out: the protocol's margin_goal_mm")
+    coverage: float = Field(
+        default=1.0, gt=0, le=1, description="share of lesion with margin; below 1: partial ablation"
+    )
+    warn_is_limit: bool = Field(default=False, description="true: warn limits must be kept too, not only stop limits")
+    paths: int = Field(default=4, ge=1, le=20, description="paths of each lesion that are treated on trial")
+    samples: int = Field(default=24, ge=4, le=400, description="samples of the provisional plan")
+    try_protection: tuple[Literal["co2", "saline", "dextrose", "irrigation", "skin cooling"], ...] = Field(
+        default=("co2",), description="protections tried where no safe plan exists; they are suggested, never assumed"
+    )
+    cement_ml: dict[str, float] = Field(default_factory=dict, description="planned cement by target; totals are shown")
+
+    @field_validator("power_w", "time_s")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < value[0] <= value[1]:
+            raise ValueError("expected two numbers above 0, the smaller first")
         return value
 
 
@@ -193,15 +292,17 @@ class Numerics(_Part):
 
 
 class CaseFile(_Part):
-    """Everything that ``vertherm simulate`` needs."""
+    """Everything that ``vertherm simulate``, ``access`` and ``plan`` need."""
 
     case: str = ""
     title: str = ""
     images: Images
     targets: tuple[Target, ...] = Field(min_length=1)
-    applicators: tuple[Applicator, ...] = Field(min_length=1)
-    schedule: ScheduleEntry
-    protection: Protection = Protection()
+    applicators: tuple[Applicator, ...] = Field(default=(), description="what simulate predicts; plan finds its own")
+    schedule: ScheduleEntry | None = None
+    protection: ProtectionEntry = ProtectionEntry()
+    access: AccessEntry = AccessEntry()
+    plan: PlanEntry = PlanEntry()
     protocol: ProtocolEntry = ProtocolEntry()
     numerics: Numerics = Numerics()
 
@@ -259,6 +360,16 @@ def _absolute(case: CaseFile, path: Path) -> CaseFile:
             "images": images,
             "targets": targets,
             "applicators": applicators,
+            "protection": _protection(case.protection, at),
+            "plan": case.plan.model_copy(update={"calibration": at(case.plan.calibration)}),
             "protocol": protocol,
         }
     )
+
+
+def _protection(entry: ProtectionEntry, at: Callable[[Path | None], Path | None]) -> ProtectionEntry:
+    moved = {
+        name: tuple(item.model_copy(update={"mask": at(item.mask)}) for item in getattr(entry, name))
+        for name in ("dissections", "irrigations")
+    }
+    return entry.model_copy(update=moved)

@@ -12,6 +12,7 @@ from vertherm.applicator.antenna import Antenna
 from vertherm.clinical.levels import Level, LevelStatement
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import FloatArray, Volume
+from vertherm.heat.protection import NONE, Protection
 from vertherm.heat.schedule import Schedule
 from vertherm.imaging.anatomy import Anatomy
 from vertherm.planning.case import Numerics
@@ -113,6 +114,7 @@ class Treatment:
         thermocouples: name to RAS mm.
         reconstruction: True accepts a needle through the canal; its status stays stop.
         coherent: fields of antennas that fire together add with their phases; False: their powers add.
+        protection: dissection, irrigation, cooling of the skin.
     """
 
     applicators: tuple[PlacedAntenna, ...]
@@ -122,6 +124,7 @@ class Treatment:
     thermocouples: dict[str, FloatArray] = field(default_factory=dict)
     reconstruction: bool = False
     coherent: bool = False
+    protection: Protection = NONE
 
     @property
     def first(self) -> PlacedAntenna:

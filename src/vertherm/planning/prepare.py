@@ -26,6 +26,7 @@ from vertherm.imaging.read import read_ct, read_labels, read_mr
 from vertherm.planning.case import ActivationEntry, Applicator, CaseFile, Point, SyntheticLesion
 from vertherm.planning.case import Target as TargetEntry
 from vertherm.planning.objects import Case, PlacedAntenna, Target, Treatment
+from vertherm.planning.protection import with_protection
 from vertherm.planning.protocol import Protocol, default_protocol, load_protocol
 
 
@@ -38,13 +39,39 @@ def in_ras(point: Point, frame: str) -> FloatArray:
 def prepare(
     entry: CaseFile, case_path: Path | None = None, progress: Progress = silent
 ) -> tuple[Case, Treatment, Protocol]:
-    """Read everything a case file names.
+    """Read everything a case file names, its treatment included.
 
     Raises:
-        InputError: an image, label map, mask, antenna or protocol cannot be used.
+        InputError: an image, label map, mask, antenna or protocol cannot be used, or the case names no treatment.
+    """
+    check_treated(entry)
+    treatment = treatment_of(entry)
+    case, protocol = prepare_case(entry, case_path, progress)
+    return case, with_protection(treatment, entry.protection, case), protocol
+
+
+def check_treated(entry: CaseFile) -> None:
+    """Raises InputError where a case names no treatment to predict."""
+    if not entry.applicators or entry.schedule is None:
+        missing = [
+            name for name, there in (("applicators", entry.applicators), ("schedule", entry.schedule)) if not there
+        ]
+        raise InputError(
+            "The case describes no treatment.",
+            where=entry.case,
+            got=f"no {' and no '.join(missing)}",
+            expected="[[applicators]] and [schedule]",
+            advice="add them, or let `vertherm plan` find a treatment",
+        )
+
+
+def prepare_case(entry: CaseFile, case_path: Path | None = None, progress: Progress = silent) -> tuple[Case, Protocol]:
+    """Read the images, labels, lesions and protocol a case file names; no treatment is needed.
+
+    Raises:
+        InputError: an image, label map, mask or protocol cannot be used.
     """
     protocol = load_protocol(entry.protocol.path) if entry.protocol.path else default_protocol()
-    treatment = treatment_of(entry)
     progress("images", 0.0)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ImagingWarning)
@@ -68,8 +95,7 @@ def prepare(
     inputs += [("case", case_path)] if case_path else []
     inputs += [("protocol", entry.protocol.path)] if entry.protocol.path else []
     seeds = {f"lesion {t.name}": t.synthetic.seed for t in entry.targets if t.synthetic}
-    case = Case(entry.case, entry.title, anatomy, tuple(targets), tuple(inputs), seeds)
-    return case, treatment, protocol
+    return Case(entry.case, entry.title, anatomy, tuple(targets), tuple(inputs), seeds), protocol
 
 
 def _target(entry: TargetEntry, anatomy: Anatomy) -> tuple[Anatomy, Target]:
@@ -115,11 +141,13 @@ def _centre(lesion: SyntheticLesion) -> FloatArray | None:
 
 
 def treatment_of(entry: CaseFile) -> Treatment:
-    """The treatment a case file describes; reads no images.
+    """The treatment a case file describes, without its protection; reads no images.
 
     Raises:
-        InputError: antenna, frequency, calibration or the names in the schedule cannot be used.
+        InputError: antenna, frequency, calibration or the names in the schedule cannot be used, or there is none.
     """
+    check_treated(entry)
+    assert entry.schedule is not None
     placed = tuple(_placed(applicator, number) for number, applicator in enumerate(entry.applicators, 1))
     frames = {applicator.name: applicator.frame for applicator in entry.applicators}
     schedule = Schedule(tuple(_activation(a, frames) for a in entry.schedule.activations))

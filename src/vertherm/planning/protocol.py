@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from vertherm.access.rules import AccessRules
 from vertherm.core.errors import InputError
 from vertherm.imaging.anatomy import StructureKind
 from vertherm.planning.validate import read_toml, validated
@@ -114,6 +115,13 @@ class Required(_Part):
         return value
 
 
+@cache
+def _default_access() -> AccessRules:
+    """A protocol file that says nothing about access gets the rules that ship with the package."""
+    with resources.as_file(resources.files("vertherm.planning") / "data" / "default_access.toml") as path:
+        return validated(AccessRules, read_toml(path, "default access rules"), "default access rules")
+
+
 class Protocol(_Part):
     """Everything that judges a prediction."""
 
@@ -127,6 +135,7 @@ class Protocol(_Part):
     limits: tuple[Limit, ...] = Field(min_length=1)
     required: Required
     local_sar: LocalSar
+    access: AccessRules = Field(default_factory=_default_access)
     uncertainty: tuple[dict[str, Any], ...] = Field(
         default=(), description="[[uncertainty]]: uncertain parameters changed or added; checked when they are used"
     )
