@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vertherm.validation import bioheat, cross_code, damage, electromagnetics, phase_change, shaft
+from vertherm.validation import bioheat, cross_code, damage, electromagnetics, phase_change, protection, shaft
 from vertherm.validation.case import Case
 
 PAGE = (Path(__file__).parents[2] / "docs" / "validation.md").read_text("utf-8")
@@ -17,6 +17,7 @@ RUNS: dict[str, Callable[[], list[Case]]] = {
     "bioheat": bioheat.cases,
     "phase_change": phase_change.cases,
     "shaft": shaft.cases,
+    "protection": protection.cases,
     "damage": damage.cases,
 }
 """The groups that take seconds; the others have tests of their own."""

@@ -161,7 +161,7 @@ class _Row:
 
     def condition(self) -> Condition:
         medium = self.text("medium", ", ".join(tissue_names()))
-        names = tuple(name for name in tissue_names() if name not in ("air", "metal"))
+        names = tuple(name for name in tissue_names() if name not in ("air", "co2", "metal"))
         if medium not in names:
             raise InputError(
                 "The medium is unknown.",

@@ -8,9 +8,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from vertherm.heat.dissection import start_c, stored
+from vertherm.heat.irrigation import fluid_exchange
 from vertherm.heat.member import Cooling
 from vertherm.heat.problem import BioheatProblem
 from vertherm.heat.setup import Setup
+from vertherm.heat.skin_cooling import film_w_m2k, outside_c
 from vertherm.materials.constants import constants
 from vertherm.materials.perfusion import conductivity_factor, perfusion_model
 
@@ -22,13 +25,14 @@ SINKS_WITH_COOLING = ("blood", "csf")
 @lru_cache(maxsize=2)
 def bioheat_problem(setup: Setup, cooling: Cooling) -> BioheatProblem:
     """The tissue as the heat solver sees it, with the member's choice of cooling."""
-    tissue, palette, body_c = setup.tissue, setup.tissue.palette, setup.body_c
+    tissue, palette, body_c, protection = setup.tissue, setup.tissue.palette, setup.body_c, setup.protection
     full = cooling == "full"
     latent = [p.density * p.water_fraction * constants("latent_heat_water").value for p in palette]
     air = tissue.air_cells()
     held = air.copy()
     temperature = np.full(air.shape, body_c, np.float32)
-    temperature[tissue.exterior_air()] = constants("room_temperature").value
+    room = tissue.exterior_air()
+    temperature[room] = np.broadcast_to(outside_c(protection.skin_cooling, tissue.grid), air.shape)[room]
     if full:
         held |= tissue.fraction(SINKS_WITH_COOLING) > 0.5
     # Blood's own row is a flow per volume of vessel, not capillary perfusion: without cooling it must not be a sink.
@@ -36,17 +40,18 @@ def bioheat_problem(setup: Setup, cooling: Cooling) -> BioheatProblem:
     damage_index, models = tissue.damage_index()
     return BioheatProblem(
         spacing_m=tissue.spacing_m,
-        capacity=tissue.capacity(),
-        conductivity_faces=tissue.face_conductivities(constants("skin_convection").value),
+        capacity=stored(tissue),
+        conductivity_faces=tissue.face_conductivities(film_w_m2k(protection.skin_cooling, tissue.grid)),
         perfusion=tissue.tissue_mean(perfusion),
         held=held,
         held_temperature_c=temperature,
         latent_j_m3=tissue.tissue_mean(latent),
         arterial_c=body_c,
-        initial_c=np.where(air, temperature, np.float32(body_c)),
+        initial_c=np.where(air, temperature, start_c(tissue, protection.dissections, body_c)).astype(np.float32),
         perfusion_response=perfusion_model(None if full else 1.0),
         damage_index=damage_index,
         damage_models=tuple(replace(model, shift_k=setup.damage_shift_k) for model in models),
+        fluid=fluid_exchange(tissue, protection.irrigations),
     )
 
 

@@ -1,11 +1,12 @@
 """The bioheat solver: Pennes with vaporisation, perfusion that follows temperature and damage, doses, and a ledger.
 
-    C dtheta/dt = div(k grad T) - W F(T, omega) (T - T_arterial) + q ,   T = f(theta)
+    C dtheta/dt = div(k grad T) - W F(T, omega) (T - T_arterial) - H (T - T_fluid) + q ,   T = f(theta)
 
-theta is the heat content divided by the wet capacity C, so that latent heat is conserved to rounding whatever the step.
-Space: finite volumes on cubic cells. Time: RKL2 (``rkl2.py``), steps chosen from physics, never unstable. The linear
-part runs over the whole grid at the speed of plain C; what boiling adds, f(theta) - theta, is applied in the box of hot
-cells; the shaft's exchange (``shaft.py``) in the cells it touches.
+H is the exchange with passing fluid, in the cells that are irrigated. theta is the heat content divided by the wet
+capacity C, so that latent heat is conserved to rounding whatever the step. Space: finite volumes on cubic cells. Time:
+RKL2 (``rkl2.py``), steps chosen from physics, never unstable. The linear part runs over the whole grid at the speed of
+plain C; what boiling adds, f(theta) - theta, is applied in the box of hot cells; the shaft's exchange (``shaft.py``)
+and the fluid's in the cells they touch.
 """
 
 from __future__ import annotations
@@ -235,7 +236,8 @@ class BioheatSolver(BioheatState):
         h, ledger = self.problem.spacing_m, self.ledger
         ledger.held_j += float(heats[0]) + self._source_held_w * scale * dt
         ledger.boundary_j += float(heats[1])
-        ledger.shaft_j += float(heats[2:].sum())
+        ledger.irrigation_j += float(heats[2])
+        ledger.shaft_j += float(heats[3:].sum())
         ledger.source_j += self._source_w * scale * dt
         ledger.perfusion_j += perfused * h**3 * dt
         freed = sum(float(load.sum()) * s.step_m for s, load in zip(self.shafts, self._shaft_loads, strict=True))

@@ -22,6 +22,7 @@ from vertherm.heat.emission import Emission, forward_w
 from vertherm.heat.member import Member
 from vertherm.heat.needle import fin_of, shaft_source_w_m
 from vertherm.heat.power_log import PowerLog
+from vertherm.heat.protection import Protection
 from vertherm.heat.result import SETTLED, TIME_LIMIT, ThermalResult
 from vertherm.heat.schedule import Activation, TemperatureControl
 from vertherm.heat.setup import Setup
@@ -68,7 +69,26 @@ def models_used(setup: Setup) -> dict[str, str]:
         "shaft": "one-dimensional fin, quasi-steady; coolant acts behind the radiating part until the last switch-off",
         "damage": "isotherms of the peak, CEM43 (R 0.5 / 0.25, nothing below 39 °C), Arrhenius by tissue",
         "full-wave check": setup.full_wave or "not run: neural rows carry the local SAR factor",
+        **({"protection": protection_model(setup.protection)} if setup.protection else {}),
     }
+
+
+def protection_model(protection: Protection) -> str:
+    """How what protects is modelled, in words."""
+    parts = []
+    if protection.dissections:
+        parts.append(
+            "gas and fluid replace soft tissue on the sub-cells, conduct and store heat, take no blood flow, and stay "
+            "where they were put"
+        )
+    if protection.irrigations:
+        parts.append(
+            "irrigation takes up heat in proportion to the temperature above that of the fluid, all that its flow can "
+            "carry, evenly over its region, from the first watt until all has cooled"
+        )
+    if protection.skin_cooling:
+        parts.append("coolant on the skin through a film, from the first watt until all has cooled")
+    return "; ".join(parts)
 
 
 def run_member(setup: Setup, member: Member, watch: Watch | None = None, *, threads: int = 1) -> ThermalResult:
@@ -116,6 +136,8 @@ class _Run:
             threads=threads,
         )
         self.emission, self.log, self.cold = Emission(setup, member), PowerLog(), _Lowest()
+        if setup.protection:
+            self.cold.look(self.solver)  # cold fluid is coldest at the start
 
     def activate(self, activation: Activation, sensor: str) -> None:
         """One activation: solve the antennas that fire, heat, solve again."""
@@ -150,6 +172,8 @@ class _Run:
         # The pump stops with the generator: from here the shaft carries heat to the room, not into coolant.
         self.solver.stop_coolant()
         settled = self.solver.settle(self.setup.max_cooldown_s, SETTLED_BELOW_C)
+        if self.setup.protection:
+            self.cold.look(self.solver)  # irrigation and coolant on the skin go on
         if self._watch is not None:
             self._watch(self.solver)
         return settled

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vertherm.heat import kernels_cells, kernels_step
 from vertherm.heat.activity import Activity
-from vertherm.heat.exchange import Fin, by_plane
+from vertherm.heat.exchange import Fin, by_plane, fluid_by_plane, rows_of
 from vertherm.heat.rkl2 import Plan
 from vertherm.heat.team import Team
 
@@ -33,7 +33,7 @@ class CpuEngine:
         self.state, self.team = state, Team(threads)
         always = np.zeros(state.fields.w.shape[:2], dtype=bool)
         self._pack()
-        always[self.fin.rows[:, 0], self.fin.rows[:, 1]] = True
+        always[self._listed[:, 0], self._listed[:, 1]] = True
         warm = min(float(state.marks[0]), float(state.marks[1]))
         self.activity = Activity(state.fields.w > 0, always, rest_k, warm)
         planes = state.fields.w.shape[0]
@@ -45,8 +45,10 @@ class CpuEngine:
         s, f = self.state, self.state.fields
         self.fin = Fin.pack(s.shafts, f.w, s.problem.spacing_m)
         self._faces = (*by_plane(f.sinks, f.w.shape), *by_plane(f.outer, f.w.shape))
+        self._fluid = fluid_by_plane(f.fluid, f.w.shape)
+        self._listed = rows_of(np.concatenate([self.fin.cells, f.fluid.cells]), f.w.shape)
         self._tissue = np.zeros(self.fin.gain.size)
-        self._heats, self._heat = np.zeros((0, 2, f.w.shape[0])), np.zeros((0, self.fin.gain.size))
+        self._heats, self._heat = np.zeros((0, 3, f.w.shape[0])), np.zeros((0, self.fin.gain.size))
 
     def renew(self) -> None:
         """The fields or the shafts have changed."""
@@ -65,19 +67,19 @@ class CpuEngine:
             constant: (nodes,) W/m of the shafts that does not depend on the tissue.
 
         Returns:
-            W into held cells, W through the outer faces, W from each shaft.
+            W into held cells, W through the outer faces, W into passing fluid, W from each shaft.
         """
         s, f = self.state, self.state.fields
         # A sleeping row's rate stays what it was as long as nothing about it and its neighbours changes.
         spans = self.activity.rate_spans(self._everything or scale != self._scale)
         self._everything, self._scale = False, scale
-        heats, heat = np.zeros((2, f.w.shape[0])), np.zeros(self.fin.gain.size)
+        heats, heat = np.zeros((3, f.w.shape[0])), np.zeros(self.fin.gain.size)
         self.team.run(
             kernels_step.rates, s._Y, s._rate, s._s, s._G, f4(scale), (f.kx, f.ky, f.kz, f.w, s._p), self._faces,
-            self.fin.group, constant, self.fin.gain, s._row_rate, self.fin.rows, s._box, spans,
+            self._fluid, self.fin.group, constant, self.fin.gain, s._row_rate, self._listed, s._box, spans,
             self.activity.cuts(self.team.threads), heats, self._tissue, heat,
         )  # fmt: skip
-        fixed = np.array([f.sinks.constant, f.outer.constant])
+        fixed = np.array([f.sinks.constant, f.outer.constant, 0.0])
         return self._watts(heats.sum(axis=1) - fixed, heat)
 
     def _watts(self, faces: Array, per_m: Array) -> Array:
@@ -98,7 +100,7 @@ class CpuEngine:
         """Perfusion, stages, new state, doses.
 
         Returns:
-            heats as from :meth:`rates` of every stage after the first, (stages - 1, 2 + shafts), and perfusion's heat
+            heats as from :meth:`rates` of every stage after the first, (stages - 1, 3 + shafts), and perfusion's heat
             in W/m3 summed over the cells.
         """
         s, f, t = self.state, self.state.fields, self.state._table
@@ -106,13 +108,13 @@ class CpuEngine:
         s._row_before, s._row_max = s._row_max, s._row_before
         count, nodes = len(plan.factors), self.fin.gain.size
         if len(self._heats) < count:
-            self._heats, self._heat = np.zeros((count, 2, f.w.shape[0])), np.zeros((count, nodes))
+            self._heats, self._heat = np.zeros((count, 3, f.w.shape[0])), np.zeros((count, nodes))
         if self._first:
             self._sleepers_heat()
         self.team.run(
             kernels_step.step, (s._Y, s._G, s._peak, s._cem, s._omega, s._latent, s._model), (s._rate, s._Da, s._Db),
             (f.p0, f.capacity), plan.factors, plan.operators, plan.first, f4(dt), (f.kx, f.ky, f.kz, f.w, s._p),
-            s._curve, self._faces, self.fin.group, self.fin.gain,
+            s._curve, self._faces, self._fluid, self.fin.group, self.fin.gain,
             (t.values, s._offset, t.per_unit, s._stop.values, s._stop.per_unit), s.marks,
             (s._row_max, s._row_rate, s._row_before, s._active), s._box, self.activity.spans,
             self.activity.cuts(self.team.threads), self._heats, self._tissue, self._heat, self._row_sum, self._extra,

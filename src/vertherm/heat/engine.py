@@ -18,7 +18,7 @@ DEVICES = ("cpu", "cuda")
 
 
 class Engine(Protocol):
-    """Rates, steps and readings of a state. Heats are W into held cells, W through the outer faces, W of each shaft."""
+    """Rates, steps and readings of a state. Heats: W into held cells, outer faces, fluid, then of each shaft."""
 
     @property
     def hottest_k(self) -> float:
@@ -48,7 +48,7 @@ class Engine(Protocol):
         """No cell of the box boils any more."""
 
     def step(self, dt: float, plan: Plan) -> tuple[Array, float]:
-        """The step itself; heats of every later stage (stages - 1, 2 + shafts), perfusion's heat in W/m3 summed."""
+        """The step itself; heats of every later stage (stages - 1, 3 + shafts), perfusion's heat in W/m3 summed."""
 
     def observe(self, row: Array) -> None:
         """Largest temperature of every structure, then the sensors, relative to arterial blood."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from vertherm.heat.fields import FixedFaces
+from vertherm.heat.fields import FixedFaces, FluidCells
 from vertherm.heat.problem import Field
 from vertherm.heat.shaft import BoundShaft
 
@@ -59,12 +59,10 @@ class Fin:
         piece = np.repeat([s.step_m for s in shafts], sizes).astype(np.float64)
         fixed = (w.reshape(-1)[cells] == 0.0) * weights
         node = np.repeat(np.arange(lengths.size), lengths)
-        lines = np.unique(cells // w.shape[2])
-        rows = np.stack([lines // w.shape[1], lines % w.shape[1]], axis=1).astype(np.int64)
-        return Fin(
-            cells, weights, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), operator, blocks,
-            piece / spacing_m, piece, np.bincount(node, fixed, minlength=lengths.size).astype(np.float64), rows, of,
-        )  # fmt: skip
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        held = np.bincount(node, fixed, minlength=lengths.size).astype(np.float64)
+        rows = rows_of(cells, w.shape)
+        return Fin(cells, weights, starts, operator, blocks, piece / spacing_m, piece, held, rows, of)
 
     @property
     def group(self) -> tuple[Index, Array, Index, Array, Index]:
@@ -83,7 +81,25 @@ class Fin:
 Planes = tuple[NDArray[np.int32], Field, Index]
 
 
+FluidPlanes = tuple[NDArray[np.int32], Field, Field, Index]
+
+
 def by_plane(faces: FixedFaces, shape: tuple[int, ...]) -> Planes:
     """Cells, weights and the offset of each padded plane's first face (planes + 1); the cells are in order."""
+    return faces.cells, faces.weights, _offsets(faces.cells, shape)
+
+
+def fluid_by_plane(fluid: FluidCells, shape: tuple[int, ...]) -> FluidPlanes:
+    """Cells, weights, load and the offset of each padded plane's first cell (planes + 1)."""
+    return fluid.cells, fluid.weights, fluid.load, _offsets(fluid.cells, shape)
+
+
+def _offsets(cells: NDArray[np.int32], shape: tuple[int, ...]) -> Index:
     edges = np.arange(shape[0] + 1, dtype=np.int64) * (shape[1] * shape[2])
-    return faces.cells, faces.weights, np.searchsorted(faces.cells, edges).astype(np.int64)
+    return np.searchsorted(cells, edges).astype(np.int64)
+
+
+def rows_of(cells: NDArray[np.integer], shape: tuple[int, ...]) -> Index:
+    """Padded i and j of every row that flat padded ``cells`` lie in, (rows, 2)."""
+    lines = np.unique(cells // shape[2]).astype(np.int64)
+    return np.stack([lines // shape[1], lines % shape[1]], axis=1)

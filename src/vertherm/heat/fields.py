@@ -70,6 +70,41 @@ class FixedLinks:
 
 
 @dataclass(frozen=True, eq=False)
+class FluidCells:
+    """Free cells that passing fluid cools or warms; heat = sum(weights * T[cells] - load), in W/m, as for faces.
+
+    Args:
+        cells: flat padded indices, in order.
+        weights: coefficient times spacing^2, W/mK.
+        load: weights times the temperature of the fluid, relative to arterial blood, W/m.
+    """
+
+    cells: NDArray[np.int32]
+    weights: Field
+    load: Field
+
+    @staticmethod
+    def of(problem: BioheatProblem, free: NDArray[np.bool_]) -> FluidCells:
+        """Those of ``problem`` that are free to change."""
+        fluid = problem.fluid
+        if fluid is None:
+            return FluidCells(np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.float32))
+        order = np.argsort(fluid.cells)
+        order = order[free.reshape(-1)[fluid.cells[order]]]
+        flat = _flat(np.unravel_index(fluid.cells[order], problem.shape), problem.shape, (0, 0, 0))
+        fastest = FASTEST_CELL_PER_S * problem.capacity.reshape(-1)[fluid.cells[order]].astype(np.float64)
+        weights = np.minimum(fluid.coefficient[order], fastest) * problem.spacing_m**2
+        load = weights * (fluid.temperature_c[order] - problem.arterial_c)
+        return FluidCells(flat.astype(np.int32), weights.astype(np.float32), load.astype(np.float32))
+
+    def stiffness(self, w: Field) -> Field:
+        """Rate in 1/s that the fluid adds to each cell; ``w`` is padded, and so is the result."""
+        rate = np.zeros(w.size, dtype=np.float32)
+        rate[self.cells] = self.weights * w.reshape(-1)[self.cells]
+        return rate.reshape(w.shape)
+
+
+@dataclass(frozen=True, eq=False)
 class Fields:
     """Arrays of shape (nx+2, ny+2, nz+2) and lists of faces; temperatures relative to arterial blood.
 
@@ -80,12 +115,13 @@ class Fields:
         capacity: J/m3K, 0 in held cells.
         lam: latent heat in kelvin of wet tissue.
         rv: wet over dry capacity.
-        stiffness: Gershgorin bound of a cell's conduction, 1/s.
+        stiffness: Gershgorin bound of a cell's conduction and of what fluid takes up, 1/s.
         free: cells that are not held.
         start: temperature at the start.
         sinks, outer: faces into held cells and to the outside.
         sink_links, outer_links: where those faces lie.
         limited_cells: how many cells were slowed down (see :data:`FASTEST_CELL_PER_S`).
+        fluid: cells that passing fluid cools or warms.
     """
 
     w: Field
@@ -104,6 +140,7 @@ class Fields:
     sink_links: FixedLinks
     outer_links: FixedLinks
     limited_cells: int
+    fluid: FluidCells
 
 
 def padded(values: NDArray | float, shape: tuple[int, int, int], fill: float = 0.0) -> Field:
@@ -135,10 +172,11 @@ def build_fields(problem: BioheatProblem) -> Fields:
     kx, ky, kz = (_padded_faces(k, axis, shape) for axis, k in enumerate(faces))
     if limited:
         _warn(limited)
+    inverse, fluid = padded(w, shape), FluidCells.of(problem, ~held)
     return Fields(
-        padded(w, shape), kx, ky, kz, padded(p0, shape), padded(wet, shape), padded(lam, shape), padded(rv, shape, 1.0),
-        padded(2.0 * w * _face_sum(faces), shape), ~held, begin, sink_links.faces(faces), outer_links.faces(faces),
-        sink_links, outer_links, limited,
+        inverse, kx, ky, kz, padded(p0, shape), padded(wet, shape), padded(lam, shape), padded(rv, shape, 1.0),
+        _stiffness(inverse, faces, fluid), ~held, begin, sink_links.faces(faces), outer_links.faces(faces),
+        sink_links, outer_links, limited, fluid,
     )  # fmt: skip
 
 
@@ -152,9 +190,15 @@ def reconduct(fields: Fields, problem: BioheatProblem) -> Fields:
         _warn(limited)
     kx, ky, kz = (_padded_faces(k, axis, shape) for axis, k in enumerate(faces))
     return replace(
-        fields, kx=kx, ky=ky, kz=kz, stiffness=padded(2.0 * w * _face_sum(faces), shape),
+        fields, kx=kx, ky=ky, kz=kz, stiffness=_stiffness(fields.w, faces, fields.fluid),
         sinks=fields.sink_links.faces(faces), outer=fields.outer_links.faces(faces), limited_cells=limited,
     )  # fmt: skip
+
+
+def _stiffness(w: Field, faces: list[Field], fluid: FluidCells) -> Field:
+    """Gershgorin bound in 1/s of every cell; ``w`` is padded, and so is the result."""
+    bound = padded(2.0 * w[1:-1, 1:-1, 1:-1] * _face_sum(faces), (w.shape[0] - 2, w.shape[1] - 2, w.shape[2] - 2))
+    return bound + fluid.stiffness(w) if fluid.cells.size else bound
 
 
 def _warn(limited: int) -> None:

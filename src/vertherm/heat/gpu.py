@@ -54,6 +54,11 @@ class GpuEngine:
     share = 1.0
 
     def __init__(self, state: BioheatState) -> None:
+        if state.fields.fluid.cells.size:
+            raise InputError(
+                "Irrigation is not computed on a graphics card.", where="device", got="cuda", expected="cpu",
+                advice='use device = "cpu" for treatments with irrigation',
+            )  # fmt: skip
         self._cuda = require_cuda()
         from numba import config
 
@@ -141,7 +146,7 @@ class GpuEngine:
         fixed = np.array([f.sinks.constant, f.outer.constant]) if total else np.zeros(2)
         shafts, held = self._fin.heats_w(self._heat.copy_to_host()[:, :nodes])
         faces = (self._heats.copy_to_host() - fixed) * self.state.problem.spacing_m
-        out = np.concatenate([faces, shafts], axis=1)
+        out = np.concatenate([faces, np.zeros((len(faces), 1)), shafts], axis=1)
         out[:, 0] += held
         return out
 

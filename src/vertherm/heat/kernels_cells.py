@@ -251,6 +251,21 @@ def face_heat(x, scale, g, boiling, cells, weights, lo, hi):
 
 
 @njit(**OPTIONS)
+def fluid_heat(x, scale, g, boiling, out, w, gain, share, cells, weights, load, lo, hi):
+    """out -= gain * w * heat in listed cells, heat = weight * T - share * load, T = scale x + g; its sum, W/m."""
+    total = 0.0
+    for n in range(lo, hi):
+        c = cells[n]
+        t = scale * x[c]
+        if boiling:
+            t += g[c]
+        heat = weights[n] * t - share * load[n]
+        out[c] -= gain * w[c] * heat
+        total += heat
+    return total
+
+
+@njit(**OPTIONS)
 def shaft_tissue(x, g, scale, cells, weights, starts, tissue, lo, hi):
     """Temperature of the tissue around nodes ``lo <= n < hi``, T = scale x + g."""
     for n in range(lo, hi):

@@ -7,6 +7,7 @@ the number of threads, so results do not depend on it. Arguments come in groups:
     medium   kx, ky, kz, w, p                          the linear operator
     curve    lam, rv, tl, tu                           from heat content to temperature
     faces    cells, weights, by plane offsets; twice   faces to held cells, faces to the outside
+    fluid    cells, weights, load, plane offsets       cells that passing fluid cools or warms
     fin      cells, weights, starts, operator, blocks  the shafts' nodes, one after another
     tables   rates, offset, per K, survival, per omega  as in ``kernels_cells.perfusion_rows``
     marks    wake, dose_from, dead                     temperatures and omega at which something begins or ends
@@ -32,6 +33,7 @@ hot_excess, hot_state, hot_apply, hot_finish = (
     kernels_cells.hot_excess, kernels_cells.hot_state, kernels_cells.hot_apply, kernels_cells.hot_finish,
 )  # fmt: skip
 perfusion_rows, dose_rows, face_heat = kernels_cells.perfusion_rows, kernels_cells.dose_rows, kernels_cells.face_heat
+fluid_heat = kernels_cells.fluid_heat
 shaft_tissue, shaft_heat, shaft_spread = (
     kernels_cells.shaft_tissue, kernels_cells.shaft_heat, kernels_cells.shaft_spread,
 )  # fmt: skip
@@ -45,10 +47,17 @@ def share(count, thread, threads):
 
 @njit(**OPTIONS)
 def plane_heats(x, scale, g, boiling, faces, heats, i):
-    """Heat into held cells and through the outer faces of plane i, W/m, into ``heats`` (2, planes)."""
+    """Heat into held cells and through the outer faces of plane i, W/m, into rows 0, 1 of ``heats`` (3, planes)."""
     inner_cells, inner_weights, inner_at, outer_cells, outer_weights, outer_at = faces
     heats[0, i] = face_heat(x, scale, g, boiling, inner_cells, inner_weights, inner_at[i], inner_at[i + 1])
     heats[1, i] = face_heat(x, scale, g, boiling, outer_cells, outer_weights, outer_at[i], outer_at[i + 1])
+
+
+@njit(**OPTIONS)
+def carry(x, scale, g, boiling, out, w, gain, share, fluid, heats, i):
+    """What fluid takes up in plane i, from ``out`` (``share`` 0: of an increment), W/m into row 2 of ``heats``."""
+    cells, weights, load, at = fluid
+    heats[2, i] = fluid_heat(x, scale, g, boiling, out, w, gain, share, cells, weights, load, at[i], at[i + 1])
 
 
 @njit(**OPTIONS)
@@ -69,10 +78,13 @@ def exchange(x, g, scale, out, w, fin, constant, gain, tissue, heat, X, planes, 
 
 @njit(**OPTIONS)
 def rates(
-    Y, rate, s, G, scale, medium, faces, fin, constant, gain, row_rate, fin_rows, box, spans, cuts, heats, tissue, heat,
-    barrier, thread, threads,
+    Y, rate, s, G, scale, medium, faces, fluid, fin, constant, gain, row_rate, listed, box, spans, cuts, heats, tissue,
+    heat, barrier, thread, threads,
 ):  # fmt: skip
-    """Time derivative of the state, its largest magnitude by row, and the heat through faces and from shafts."""
+    """Time derivative of the state, its largest magnitude by row, and the heat through faces and from shafts.
+
+    ``listed`` (rows, 2): planes and rows of shafts and fluid, whose largest magnitude is taken again at the end.
+    """
     kx, ky, kz, w, p = medium
     X, R, rows = Y.shape[1] * Y.shape[2], Y.shape[2], Y.shape[1]
     y, out, g = Y.reshape(-1), rate.reshape(-1), G.reshape(-1)
@@ -85,13 +97,14 @@ def rates(
             scale, row_bits, X, R, i, spans[i, 0], spans[i, 1],
         )  # fmt: skip
         plane_heats(y, 1.0, g, boiling, faces, heats, i)
+        carry(y, 1.0, g, boiling, out, w.reshape(-1), 1.0, 1.0, fluid, heats, i)
     hot_apply(G, rate, kx, ky, kz, w, p, f4(1.0), box, lo, hi)
     if fin[2].size > 1:
         exchange(
             y, g, 1.0, out, w.reshape(-1), fin, constant, gain, tissue, heat, X, (lo, hi), barrier, thread, threads
         )
-    for n in range(fin_rows.shape[0]):
-        i, j = fin_rows[n, 0], fin_rows[n, 1]
+    for n in range(listed.shape[0]):
+        i, j = listed[n, 0], listed[n, 1]
         if lo <= i < hi:
             at = i * X + j * R
             row_bits[i * rows + j] = largest_magnitude(bits, at + 1, at + R - 1)
@@ -143,7 +156,7 @@ def group_of(plan, at, cuts, plane_bytes):
 def stages_together(
     rate, Da, Db, G, plan, first, medium, faces, spans, cuts, heats, barrier, thread, threads,
 ):  # fmt: skip
-    """All stages where nothing acts over more than a cell (no shaft, nothing boils): several in one pass.
+    """All stages where nothing acts but the linear operator (no shaft, no fluid, nothing boils): several in one pass.
 
     Stage n + m follows m planes behind stage n, so that it finds in the cache what stage n has just read and written.
     At a border between two threads' slabs each keeps away by a plane a stage; the wedge between is filled afterwards.
@@ -178,14 +191,14 @@ def stages_together(
 
 @njit(**OPTIONS)
 def stages(
-    Y, rate, Da, Db, G, plan, operators, first, medium, curve, faces, fin, gain, box, spans, cuts, heats, tissue, heat,
-    barrier, thread, threads,
+    Y, rate, Da, Db, G, plan, operators, first, medium, curve, faces, fluid, fin, gain, box, spans, cuts, heats, tissue,
+    heat, barrier, thread, threads,
 ):  # fmt: skip
     """All stages of a step; returns the increment (``Db`` after an even number of plan rows, else ``Da``).
 
     Args:
         plan: float32 (stages - 1, 4): factors a, b, c, e of ``kernels.stage_cells``.
-        operators: float64 (stages - 1): what multiplies the operator on heat from boiling cells and shafts.
+        operators: float64 (stages - 1): what multiplies the operator on heat from boiling cells, fluid and shafts.
         first: the increment of the first stage is this times ``rate``; it is never written out.
     """
     kx, ky, kz, w, p = medium
@@ -194,7 +207,7 @@ def stages(
     plane, row = Y.shape[1] * Y.shape[2], Y.shape[2]
     lo, hi = cuts[thread], cuts[thread + 1]
     boiling, nodes = box[1] >= box[0], fin[2].size - 1
-    if not boiling and nodes == 0:
+    if not boiling and nodes == 0 and fluid[0].size == 0:
         stages_together(rate, Da, Db, G, plan, first, medium, faces, spans, cuts, heats, barrier, thread, threads)
         return Da if plan.shape[0] % 2 == 1 else Db
     kxf, kyf, kzf, wf, pf, gf = (
@@ -216,6 +229,7 @@ def stages(
                 begin, end = i * plane + spans[i, 0] * row + 1, i * plane + spans[i, 1] * row + row - 1
                 stage_cells(x, out, r, kxf, kyf, kzf, wf, pf, a, b, c, e, X, R, begin, end)
             plane_heats(x, scale, gf, boiling, faces, heats[n], i)
+            carry(x, scale, gf, boiling, out, wf, operators[n], 0.0, fluid, heats[n], i)
         hot_apply(G, target, kx, ky, kz, w, p, f4(operators[n]), box, lo, hi)
         if nodes > 0:
             exchange(
@@ -256,8 +270,8 @@ def finish(
 
 @njit(**OPTIONS)
 def step(
-    state, increments, constants, plan, operators, first, dt, medium, curve, faces, fin, gain, tables, marks, rows, box,
-    spans, cuts, heats, tissue, heat, sums, extra, varies, barrier, thread, threads,
+    state, increments, constants, plan, operators, first, dt, medium, curve, faces, fluid, fin, gain, tables, marks,
+    rows, box, spans, cuts, heats, tissue, heat, sums, extra, varies, barrier, thread, threads,
 ):  # fmt: skip
     """One step from its rate on: perfusion, stages, the new state with its doses."""
     Y, G, peak, cem, omega, latent, model = state
@@ -268,8 +282,8 @@ def step(
         perfuse(Y, rate, medium[4], p0, omega, model, curve, dt, tables, marks, rows, spans, lo, hi)
         meet(barrier, threads)
     D = stages(
-        Y, rate, Da, Db, G, plan, operators, first, medium, curve, faces, fin, gain, box, spans, cuts, heats, tissue,
-        heat, barrier, thread, threads,
+        Y, rate, Da, Db, G, plan, operators, first, medium, curve, faces, fluid, fin, gain, box, spans, cuts, heats,
+        tissue, heat, barrier, thread, threads,
     )  # fmt: skip
     finish(
         Y, D, G, peak, cem, omega, latent, model, medium[4], capacity, curve, dt, tables, marks, rows, box, spans, sums,

@@ -18,6 +18,7 @@ class EnergyLedger:
         perfusion_j: carried away by blood.
         boundary_j: through the outer faces of the grid.
         held_j: into cells of fixed temperature (vessels, CSF, air), deposition in them included.
+        irrigation_j: carried away by passing fluid (positive: it cooled).
         stored_j: still in the tissue, latent heat included.
     """
 
@@ -28,18 +29,20 @@ class EnergyLedger:
     perfusion_j: float = 0.0
     boundary_j: float = 0.0
     held_j: float = 0.0
+    irrigation_j: float = 0.0
     stored_j: float = 0.0
 
     @property
     def missing_j(self) -> float:
         """What came in and is found nowhere; the losses are integrated apart from the scheme, so this measures both."""
-        lost = self.perfusion_j + self.boundary_j + self.held_j + self.coolant_j
+        lost = self.perfusion_j + self.boundary_j + self.held_j + self.irrigation_j + self.coolant_j
         return self.source_j + self.shaft_source_j - lost - self.stored_j
 
     @property
     def turnover_j(self) -> float:
         """Heat that moved: the yardstick of the balance error."""
-        outflow = (self.perfusion_j, self.boundary_j, self.held_j, self.coolant_j, self.stored_j)
+        carried = (self.perfusion_j, self.boundary_j, self.held_j, self.irrigation_j, self.coolant_j)
+        outflow = (*carried, self.stored_j)
         return max(abs(self.source_j) + abs(self.shaft_source_j), sum(map(abs, outflow)))
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -44,6 +44,36 @@ def _liver() -> tuple[ArrheniusModel, ...]:
 
 
 @dataclass(frozen=True, eq=False)
+class FluidExchange:
+    """Heat that passing fluid takes up in some cells: coefficient (T - temperature), from the start to the end.
+
+    Unlike blood it neither rises with temperature nor stops with damage. n cells, each at most once.
+
+    Args:
+        cells: (n,) flat C-order indices.
+        coefficient: (n,) W/m3K of the whole cell.
+        temperature_c: (n,) at which the fluid arrives.
+    """
+
+    cells: NDArray[np.int64]
+    coefficient: NDArray[np.float64]
+    temperature_c: NDArray[np.float64]
+
+    @staticmethod
+    def together(parts: Sequence[FluidExchange]) -> FluidExchange | None:
+        """Several fluids in one: coefficients add, temperatures are weighted with them; None where nothing flows."""
+        if not parts:
+            return None
+        cells, place = np.unique(np.concatenate([part.cells for part in parts]), return_inverse=True)
+        flow: NDArray[np.float64] = np.concatenate([part.coefficient for part in parts])
+        carried = np.concatenate([part.coefficient * part.temperature_c for part in parts])
+        total = np.bincount(place, flow, minlength=cells.size).astype(np.float64)
+        kept = total > 0
+        mean = np.bincount(place, carried, minlength=cells.size)[kept] / total[kept]
+        return FluidExchange(cells[kept].astype(np.int64), total[kept], mean) if kept.any() else None
+
+
+@dataclass(frozen=True, eq=False)
 class BioheatProblem:
     """Pennes' bioheat equation with vaporisation on a grid of cubic cells; arrays have shape (nx, ny, nz), SI, degC.
 
@@ -64,6 +94,7 @@ class BioheatProblem:
         damage_index: uint8, which of ``damage_models`` a cell follows; None: the first everywhere.
         damage_models: Arrhenius models; default: liver coagulation alone.
         band_c: start and end of vaporisation; None takes the constants of the project.
+        fluid: heat that passing fluid takes up; None: nothing is irrigated.
     """
 
     spacing_m: float
@@ -81,6 +112,7 @@ class BioheatProblem:
     damage_index: NDArray[np.uint8] | None = None
     damage_models: tuple[ArrheniusModel, ...] | None = None
     band_c: tuple[float, float] | None = None
+    fluid: FluidExchange | None = None
 
     def __post_init__(self) -> None:
         shape = self.capacity.shape
@@ -103,6 +135,16 @@ class BioheatProblem:
             if value is not None:
                 self._check(np.asarray(value), shape if np.ndim(value) else (), name, lowest)
         self._check_labels(shape)
+        self._check_fluid()
+
+    def _check_fluid(self) -> None:
+        if self.fluid is None or not self.fluid.cells.size:
+            return
+        self._check(self.fluid.coefficient, self.fluid.cells.shape, "fluid.coefficient", 0.0)
+        self._check(self.fluid.temperature_c, self.fluid.cells.shape, "fluid.temperature_c", -273.15)
+        if self.fluid.cells.min() < 0 or self.fluid.cells.max() >= self.capacity.size:
+            got = f"{self.fluid.cells.min()} to {self.fluid.cells.max()}"
+            raise InputError("Fluid flows outside the heat grid.", where="fluid.cells", got=got)
 
     def _check(self, values: NDArray, expected: tuple[int, ...], name: str, lowest: float) -> None:
         if values.shape != expected:

@@ -11,6 +11,7 @@ from vertherm.applicator.antenna import Antenna
 from vertherm.core.errors import InputError
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import FloatArray
+from vertherm.heat.protection import NONE, Protection
 from vertherm.heat.schedule import Activation, Schedule
 from vertherm.materials.constants import constants
 from vertherm.materials.drying import AS_PUBLISHED, DryingAdjustment
@@ -58,7 +59,7 @@ class Setup:
     """Everything a member needs; picklable.
 
     Args:
-        tissue: tissues on the heat grid.
+        tissue: tissues on the heat grid, with the media of dissections in place (``dissection.dissected``).
         emitters: the antennas; the first stands for the case where one direction is asked for (axes of a zone).
         schedule: which of them fire, when, and how strongly.
         power_kind: "set", "forward" or "net": what the schedule's power means.
@@ -75,6 +76,7 @@ class Setup:
         power_factor: factor on every given power (error of the generator's reading).
         start_c: temperature of tissue, blood and edge at the start; None: body temperature.
         full_wave: words on the full-wave check behind the redistributions; "": not run.
+        protection: dissections (for their temperature at the start), irrigation, cooling of the skin.
 
     Raises:
         InputError: names that repeat or do not exist, powers that do not fit the antennas, one phase for two
@@ -98,6 +100,7 @@ class Setup:
     power_factor: float = 1.0
     start_c: float | None = None
     full_wave: str = ""
+    protection: Protection = NONE
 
     def __post_init__(self) -> None:
         check_firing(self.schedule, {e.name: e.frequency_hz for e in self.emitters}, len(self.emitters), self.coherent)

@@ -121,6 +121,11 @@ def _thermal(parts: Parts) -> dict[str, float]:
     return values
 
 
+def _spread_group(name: str) -> str:
+    """The tissue's own rows of ``data/spread.csv``, or those of all tissues."""
+    return name if any(row["group"] == name for row in read_table("spread")) else "tissue"
+
+
 def _spread(group: str, name: str) -> tuple[float, float]:
     for row in read_table("spread"):
         if row["group"] == group and row["field"] == name:
@@ -151,7 +156,7 @@ def _quantities(
     row: dict[str, str], values: dict[str, float], dielectric: Dielectric
 ) -> tuple[tuple[str, Quantity], ...]:
     name, note = row["name"], row["note"]
-    group = name if name.endswith("tumour") else "tissue"
+    group = _spread_group(name)
     thermal, electric = _parts(row["thermal"]), _parts(row["dielectric"])
     certainty = _table_certainty("thermal", thermal, row["thermal_certainty"], name)
     source = _sources("thermal", thermal, note)

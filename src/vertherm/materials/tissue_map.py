@@ -8,7 +8,7 @@ are smooth surfaces instead of stairs.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,36 @@ class TissueMap:
     def spacing_m(self) -> float:
         """Edge length of a cell in metres."""
         return float(self.grid.spacing_mm[0]) / 1000.0
+
+    @property
+    def fine_grid(self) -> Grid:
+        """The grid of the sub-cells."""
+        affine = self.grid.affine.copy()
+        affine[:3, :3] /= self.subdivision
+        affine[:3, 3] -= affine[:3, :3] @ np.full(3, 0.5 * (self.subdivision - 1))
+        nx, ny, nz = self.index.shape
+        return Grid((nx, ny, nz), affine, self.grid.frame)
+
+    def holds(self, names: Collection[str]) -> Bool:
+        """Sub-cells that hold one of the tissues ``names``; bool, shape of ``index``."""
+        return self._is(*names).astype(bool)[self.index]
+
+    def block_mean(self, fine: NDArray[Any]) -> Float32:
+        """Mean over the sub-cells of each cell of an array of the shape of ``index``; float32, shape (nx, ny, nz)."""
+        s, (nx, ny, nz) = self.subdivision, self.grid.shape
+        blocks = fine.reshape(nx, s, ny, s, nz, s)
+        return np.asarray(blocks.mean(axis=(1, 3, 5), dtype=np.float32))
+
+    def painted(self, where: Bool, medium: TissueProperties, over: Collection[str]) -> TissueMap:
+        """The map with ``medium`` in those sub-cells ``where`` (shape of ``index``) that hold a tissue of ``over``.
+
+        A medium of that name that is in the palette already is used as it is there.
+        """
+        names = [entry.name for entry in self.palette]
+        palette = self.palette if medium.name in names else (*self.palette, medium)
+        entry = names.index(medium.name) if medium.name in names else len(names)
+        index = np.where(where & self.holds(over), np.uint8(entry), self.index)
+        return replace(self, index=index, palette=palette)
 
     def _means(self, values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[Float32, Float32]:
         from vertherm.materials import tissue_map_kernels as kernels
@@ -146,7 +176,7 @@ class TissueMap:
         mean = self.tissue_mean(values)
         return np.where(mean > 0, mean, np.float32(air)).astype(np.float32)
 
-    def face_conductivities(self, convection_w_m2k: float) -> tuple[Float32, Float32, Float32]:
+    def face_conductivities(self, convection_w_m2k: float | Float32) -> tuple[Float32, Float32, Float32]:
         """Effective conductivity in W/mK between the centres of neighbouring cells, per axis.
 
         Element i of the first array (shape (nx+1, ny, nz)) belongs to the face between cells i-1 and i; the outermost
@@ -155,16 +185,22 @@ class TissueMap:
         :meth:`air_cells`): spacing / (half a cell of tissue / k + 1 / h), h corrected for the stairs that a slanting
         surface makes of cell faces. Between air cells: 0.
 
+        Args:
+            convection_w_m2k: the coefficient h; an array of the grid's shape says it for every tissue cell.
+
         Raises:
-            InputError: the coefficient is negative or not finite.
+            InputError: the coefficient is negative or not finite, or has another shape.
         """
         from vertherm.materials import tissue_map_kernels as kernels
 
-        if not (np.isfinite(convection_w_m2k) and convection_w_m2k >= 0):
-            raise InputError("The convection coefficient is unusable.", got=convection_w_m2k, expected="W/m2K, >= 0")
+        convection = np.asarray(convection_w_m2k)
+        if convection.shape not in ((), self.grid.shape):
+            raise InputError("The convection does not fit the grid.", got=convection.shape, expected=self.grid.shape)
+        if not (np.isfinite(convection).all() and (convection >= 0).all()):
+            raise InputError("The convection coefficient is unusable.", got=convection.min(), expected="W/m2K, >= 0")
         resistivity = np.array([0.0 if e.name == "air" else 1.0 / e.conductivity for e in self.palette])
         air = self.air_cells()
-        film = (max(convection_w_m2k, 1e-12) * self._staircase()).astype(np.float32)
+        film = (np.maximum(convection, 1e-12) * self._staircase()).astype(np.float32)
         strides = np.array([self.index.shape[1] * self.index.shape[2], self.index.shape[2], 1], dtype=np.int64)
         flat = np.ascontiguousarray(self.index).ravel()
         result = []

@@ -49,7 +49,7 @@ def _row(name: str, quantity: Quantity) -> UnverifiedValue:
 def _of_tissue(entry: TissueProperties) -> Iterable[UnverifiedValue]:
     shown = entry.name.replace("_", " ")
     for field, quantity in entry.quantities:
-        if not quantity.verified:
+        if not quantity.verified and quantity.value != 0:
             yield _row(f"{field.replace('_', ' ')} of {shown}", quantity)
     certainty = damage_certainty(entry.name)
     if certainty not in ("S", "D"):

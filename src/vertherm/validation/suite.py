@@ -22,6 +22,7 @@ MODULES = (
     "bioheat",
     "phase_change",
     "shaft",
+    "protection",
     "damage",
     "cross_code",
     "published",
