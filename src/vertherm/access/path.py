@@ -172,6 +172,7 @@ class AccessResult:
         not_labelled: structures that the region's rules ask for and that no label holds: never silently clear.
         notes: what a person must read.
         timings_s: by step.
+        placement_error_mm: radius of the tube in which a needle may end up, as the rules said; None where not stated.
     """
 
     target: str
@@ -186,6 +187,7 @@ class AccessResult:
     not_labelled: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     timings_s: dict[str, float] = field(default_factory=dict)
+    placement_error_mm: float | None = None
 
     def path(self, name: str) -> NeedlePath:
         """The path of that name (KeyError where there is none)."""
