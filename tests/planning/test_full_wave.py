@@ -16,7 +16,7 @@ from vertherm.heat.member import NOMINAL
 from vertherm.planning.full_wave import LARGEST_RATIO, redistribution, sub_grid, with_full_wave
 from vertherm.planning.objects import Numerics
 from vertherm.planning.phantom import constant_power, phantom_case
-from vertherm.planning.predict import _full_wave, plan_runs, predict
+from vertherm.planning.predict import full_wave_setup, plan_runs, predict
 from vertherm.planning.protocol import default_protocol
 from vertherm.planning.setup import make_setup
 
@@ -108,11 +108,11 @@ def test_coarse_cells_leave_the_factor(checked, monkeypatch):
     case, treatment, _ = checked
     setup = replace(make_setup(case, treatment, default_protocol(), COARSE_FULL), full_wave="run")
     monkeypatch.setattr("vertherm.planning.full_wave.with_full_wave", lambda *_, **__: setup)
-    found, notes = _full_wave(setup, default_protocol(), COARSE_FULL, 1, silent)
+    found, notes = full_wave_setup(setup, default_protocol(), COARSE_FULL, 1, silent)
     assert "too coarse" in notes[0]
     assert found.full_wave == ""
     fine = COARSE_FULL.model_copy(update={"spacing_mm": 1.0, "full_wave_spacing_mm": 0.5})
-    found, notes = _full_wave(setup, default_protocol(), fine, 1, silent)
+    found, notes = full_wave_setup(setup, default_protocol(), fine, 1, silent)
     assert found is setup
     assert "no local SAR factor" in notes[0]
 

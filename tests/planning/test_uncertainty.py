@@ -101,7 +101,7 @@ def test_tissue_ranges_are_those_of_the_materials() -> None:
     for parameter in SPACE.parameters:
         effect = parameter.effect
         tissues = effect.get("tissues", [""])
-        group = tissues[0] if tissues[0].endswith("tumour") else "tissue"
+        group = tissues[0] if (tissues[0], effect.get("field", "")) in spread else "tissue"
         row = spread.get((group, effect.get("field", "")))
         if row is not None:
             compared += 1

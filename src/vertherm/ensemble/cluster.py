@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,7 +62,20 @@ def run_on_cluster(
     keep: Callable[[Outcome], None],
 ) -> None:
     """Run every task and hand each outcome to ``keep`` in this thread."""
-    settings = {
+    kept = _kept[-1].result() if address is None and _kept else None
+    with dask.config.set(_settings(retries)), _client(workers, address, kept) as client:
+        name = f"vertherm-{uuid.uuid4().hex}"
+        _share(client, SharedInputs(name, function, shared), address)
+        try:
+            _drain(client, name, tasks, keep)
+        finally:
+            if address is not None or kept is not None:
+                # Somebody else's cluster, or one that is used again: leave nothing behind.
+                client.unregister_worker_plugin(name)
+
+
+def _settings(retries: int) -> dict[str, Any]:
+    return {
         "distributed.scheduler.allowed-failures": retries,
         # A task waits on the scheduler, not on a busy worker: a worker that dies takes one task with it.
         "distributed.scheduler.worker-saturation": 1.0,
@@ -72,15 +86,33 @@ def run_on_cluster(
         "distributed.admin.tick.limit": "1h",
         "distributed.nanny.pre-spawn-environ": {**ONE_THREAD, **SILENT},
     }
-    with dask.config.set(settings), _client(workers, address) as client:
-        name = f"vertherm-{uuid.uuid4().hex}"
-        _share(client, SharedInputs(name, function, shared), address)
+
+
+_kept: list[Future[LocalCluster]] = []
+"""Local processes that runs share, the innermost last; see :func:`kept_workers`."""
+
+
+@contextmanager
+def kept_workers(workers: int, retries: int = 2) -> Iterator[None]:
+    """Local processes that every run within this context shares, whatever number of workers it asks for.
+
+    They start in the background at once: what is done before the first run hides their start, and what they have
+    loaded and compiled serves every later run.
+    """
+
+    def start() -> LocalCluster:
+        with dask.config.set(_settings(retries)), _quiet():
+            return _local_cluster(workers)
+
+    with ThreadPoolExecutor(1) as starter:
+        future = starter.submit(start)
+        _kept.append(future)
         try:
-            _drain(client, name, tasks, keep)
+            yield
         finally:
-            if address is not None:
-                # Somebody else's cluster: leave nothing behind. A local one is closed as a whole.
-                client.unregister_worker_plugin(name)
+            _kept.remove(future)
+            with _quiet():
+                future.result().close()
 
 
 def _drain(client: Client, name: str, tasks: Sequence[Any], keep: Callable[[Outcome], None]) -> None:
@@ -139,27 +171,31 @@ def _share(client: Client, plugin: SharedInputs, address: str | None) -> None:
         ) from error
 
 
+def _local_cluster(workers: int) -> LocalCluster:
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        # Dask always opens a small HTTP port; here it is a free one of this machine, without dashboard.
+        dashboard_address=_LOCAL_PORT,
+        worker_dashboard_address=_LOCAL_PORT,
+        scheduler_kwargs={"dashboard": False},
+        silence_logs=logging.CRITICAL,
+        memory_limit=0,
+        env={**ONE_THREAD, **SILENT},
+    )
+
+
 @contextmanager
-def _client(workers: int, address: str | None) -> Iterator[Client]:
-    """A connected client, and for a local cluster its processes; both are gone afterwards, whatever happened."""
+def _client(workers: int, address: str | None, kept: LocalCluster | None) -> Iterator[Client]:
+    """A connected client, and for a local cluster its processes; both are gone afterwards, unless they are kept."""
     with _quiet():
-        if address is None:
-            with (
-                LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    processes=True,
-                    host="127.0.0.1",
-                    # Dask always opens a small HTTP port; here it is a free one of this machine, without dashboard.
-                    dashboard_address=_LOCAL_PORT,
-                    worker_dashboard_address=_LOCAL_PORT,
-                    scheduler_kwargs={"dashboard": False},
-                    silence_logs=logging.CRITICAL,
-                    memory_limit=0,
-                    env={**ONE_THREAD, **SILENT},
-                ) as cluster,
-                Client(cluster) as client,
-            ):
+        if kept is not None:
+            with Client(kept) as client:
+                yield client
+        elif address is None:
+            with _local_cluster(workers) as cluster, Client(cluster) as client:
                 yield client
         else:
             with _connected(address) as client:

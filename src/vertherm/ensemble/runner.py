@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,23 @@ def run(
 
         run_on_cluster(function, tasks, shared, count, address, retries, keep)
     return [results[index] for index in range(len(tasks))]
+
+
+@contextmanager
+def kept_workers(workers: int = 0) -> Iterator[None]:
+    """Several runs within this context share their local processes, which start at once, in the background.
+
+    Args:
+        workers: processes; 0 takes one a core. With 1, or where VERTHERM_DASK names a scheduler, nothing is started.
+    """
+    count = workers or (os.cpu_count() or 1)
+    if count == 1 or os.environ.get(ADDRESS_VARIABLE):
+        yield
+        return
+    from vertherm.ensemble import cluster
+
+    with cluster.kept_workers(count):
+        yield
 
 
 def _text(error: Exception) -> str:

@@ -48,6 +48,7 @@ from vertherm.planning.limits import (
 )
 from vertherm.planning.objects import Case, Numerics, PlacedAntenna, Target, Treatment
 from vertherm.planning.outcome import MemberOutcome
+from vertherm.planning.protection_words import protection_notes, protection_rows
 from vertherm.planning.protocol import Protocol
 from vertherm.planning.setup import skin_crossing
 
@@ -86,7 +87,7 @@ def assess(
         verdict=verdict,
         verdict_words=verdict_words(rows),
         coverage_verdict=max((t.status for t in targets), key=COVERAGE_ORDER.index),
-        treatment=_treatment_row(treatment, outcomes),
+        treatment=_treatment_row(treatment, outcomes, setup),
         zones=[_zone_row(metric.id, metric.label, physical) for metric in protocol.metrics],
         targets=targets,
         structures=rows,
@@ -96,7 +97,13 @@ def assess(
         ensemble=ensemble_row(outcomes, sampling) if sampling is not None else None,
         models=models_used(setup),
         assumptions=assumptions(protocol, setup),
-        notes=[*case.anatomy.notes, *notes, *_edge_note(outcomes), *unfinished_notes(outcomes)],
+        notes=[
+            *case.anatomy.notes,
+            *notes,
+            *protection_notes(setup),
+            *_edge_note(outcomes),
+            *unfinished_notes(outcomes),
+        ],
         timings_s={name: round(value, 3) for name, value in timings.items()},
         provenance=provenance(
             case.inputs,
@@ -224,13 +231,14 @@ def _target_metric(metric: str, target: str, outcomes: Sequence[MemberOutcome], 
     )
 
 
-def _treatment_row(treatment: Treatment, outcomes: Sequence[MemberOutcome]) -> TreatmentRow:
+def _treatment_row(treatment: Treatment, outcomes: Sequence[MemberOutcome], setup: Setup) -> TreatmentRow:
     schedule, trajectory = treatment.schedule, treatment.trajectory
     titles = dict.fromkeys(placed.antenna.title for placed in treatment.applicators)
     return TreatmentRow(
         antenna=", ".join(titles),
         applicators=[_applicator_row(placed) for placed in treatment.applicators],
         coherent=treatment.coherent,
+        protection=protection_rows(setup),
         frequency_mhz=treatment.frequency_hz / 1e6,
         entry_ras_mm=tuple(float(v) for v in trajectory.entry_mm),  # type: ignore[arg-type]
         tip_ras_mm=tuple(float(v) for v in trajectory.tip_mm),  # type: ignore[arg-type]

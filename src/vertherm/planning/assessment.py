@@ -79,6 +79,19 @@ class ApplicatorRow(_Row):
     calibration: str = ""
 
 
+class ProtectionRow(_Row):
+    """A dissection, an irrigation or cooling of the skin."""
+
+    kind: Literal["dissection", "irrigation", "skin cooling"]
+    name: str
+    medium: str = ""
+    protects: str = ""
+    volume_ml: float | None = Field(default=None, description="that the medium fills or the fluid passes")
+    temperature_c: float
+    flow_ml_min: float | None = None
+    words: str
+
+
 class TreatmentRow(_Row):
     """What was given: antennas, needles, schedule, and the power in each member (summed over the antennas).
 
@@ -98,6 +111,7 @@ class TreatmentRow(_Row):
     power: list[PowerRow]
     applicators: list[ApplicatorRow] = Field(default_factory=list)
     coherent: bool = False
+    protection: list[ProtectionRow] = Field(default_factory=list)
 
 
 class ZoneRow(_Row):
@@ -186,6 +200,7 @@ class EnergyBalance(_Row):
     sinks_j: float
     shaft_j: float
     error: float
+    irrigation_j: float = 0.0
 
 
 class Assumption(_Row):

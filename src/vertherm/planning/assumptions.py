@@ -10,6 +10,7 @@ from vertherm.heat.setup import Setup
 from vertherm.materials.drying import DRYING_IDS
 from vertherm.materials.unverified import UnverifiedValue, used_unverified
 from vertherm.planning.assessment import Assumption
+from vertherm.planning.protection_words import protection_assumptions, unverified_fluids
 from vertherm.planning.protocol import Protocol
 
 
@@ -19,6 +20,7 @@ def assumptions(protocol: Protocol, setup: Setup) -> list[Assumption]:
     for model in DRYING_IDS:
         found = used_unverified(setup.tissue.palette, constant_names=CONSTANTS_USED, drying_id=model)
         used.update(dict.fromkeys(found))
+    used.update(dict.fromkeys(unverified_fluids(setup)))
     rows = [
         Assumption(
             name=row.name,
@@ -32,6 +34,7 @@ def assumptions(protocol: Protocol, setup: Setup) -> list[Assumption]:
     ]
     for antenna in {e.antenna.key: e.antenna for e in setup.emitters}.values():
         rows.extend(_antenna_assumptions(antenna))
+    rows.extend(protection_assumptions(setup))
     local = protocol.local_sar
     if not setup.full_wave:
         rows.append(_protocol_assumption("local SAR factor in neural structures", f"{local.factor:g}", local.source))

@@ -198,7 +198,7 @@ class SkinCoolingEntry(_Part):
     centre: Point | None = None
     frame: Literal["RAS", "LPS"] = "RAS"
     radius_mm: float = Field(default=40.0, gt=1, le=200)
-    temperature_c: float = Field(default=10.0, ge=0, le=37)
+    temperature_c: float = Field(default=15.0, ge=0, le=37)
     film_w_m2k: float = Field(default=300.0, gt=0, le=20000, description="heat transfer between coolant and skin")
 
 
@@ -254,7 +254,8 @@ class PlanEntry(_Part):
     paths: int = Field(default=4, ge=1, le=20, description="paths of each lesion that are treated on trial")
     samples: int = Field(default=24, ge=4, le=400, description="samples of the provisional plan")
     try_protection: tuple[Literal["co2", "saline", "dextrose", "irrigation", "skin cooling"], ...] = Field(
-        default=("co2",), description="protections tried where no safe plan exists; they are suggested, never assumed"
+        default=("co2", "dextrose"),
+        description="protections tried where no safe plan exists; they are suggested, never assumed",
     )
     cement_ml: dict[str, float] = Field(default_factory=dict, description="planned cement by target; totals are shown")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from vertherm.geometry.volume import Volume
+from vertherm.heat.protection import Protection
 from vertherm.heat.setup import Setup
 from vertherm.materials.constants import constants
 from vertherm.planning.assessment import Assessment
@@ -15,7 +16,7 @@ from vertherm.planning.limits import counted_for, without_factor
 from vertherm.planning.objects import Case, Treatment
 from vertherm.planning.outcome import MemberOutcome
 from vertherm.planning.protocol import Protocol
-from vertherm.planning.scene import Curve, Needle, ProbabilityField, Scene, ZoneField
+from vertherm.planning.scene import Curve, MediumRegion, Needle, ProbabilityField, Scene, ZoneField
 
 
 def make_scene(
@@ -59,7 +60,14 @@ def make_scene(
         probabilities=tuple(
             ProbabilityField(m.id, m.label, Volume(envelope.share(m.id), grid), envelope.members) for m in share
         ),
+        protection=_regions(treatment.protection),
     )
+
+
+def _regions(protection: Protection) -> tuple[MediumRegion, ...]:
+    """Where gas and fluid lie."""
+    found = [MediumRegion(item.name, item.medium, item.region) for item in protection.dissections]
+    return (*found, *(MediumRegion(item.name, item.medium, item.region) for item in protection.irrigations))
 
 
 def _curves(

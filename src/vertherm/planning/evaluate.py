@@ -33,10 +33,12 @@ class LesionOnGrid:
     mask: Volume
 
 
-def evaluate(setup: Setup, member: Member, protocol: Protocol, lesions: tuple[LesionOnGrid, ...]) -> MemberOutcome:
+def evaluate(
+    setup: Setup, member: Member, protocol: Protocol, lesions: tuple[LesionOnGrid, ...], *, threads: int = 1
+) -> MemberOutcome:
     """Run one member and measure what it did; one that fails says so and does not stop the others."""
     try:
-        result = run_member(setup, member)
+        result = run_member(setup, member, threads=threads)
     except (SolverError, MemoryError) as error:
         return failed_outcome(setup, member, protocol, lesions, f"{FAILED}: {str(error).splitlines()[0]}")
     start = time.perf_counter()
@@ -89,7 +91,7 @@ def failed_outcome(
     shape, none = setup.tissue.grid.shape, np.zeros(1)
     fields = {name: np.zeros(shape, np.float32) for name in ("cem43_min", "omega")}
     names = ("time_s", "duration_s", "forward_w", "net_w", "absorbed_w", "reflection_db")
-    ledger = ("source_j", "stored_j", "perfusion_j", "boundary_j", "held_j", "shaft_j", "error")
+    ledger = ("source_j", "stored_j", "perfusion_j", "boundary_j", "held_j", "shaft_j", "error", "irrigation_j")
     return MemberOutcome(
         member=member,
         structures={name: StructureOutcome(body, 0.0, 0.0, body) for name in setup.tracked},
@@ -162,4 +164,5 @@ def _ledger(energy: dict[str, float]) -> dict[str, float]:
         "sinks_j": energy["held_j"],
         "shaft_j": energy["shaft_j"],
         "error": energy["error"],
+        "irrigation_j": energy["irrigation_j"],
     }

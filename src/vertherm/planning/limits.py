@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from vertherm.clinical.levels import Level, root_names
 from vertherm.geometry.volume import FloatArray
+from vertherm.heat.member import Member
 from vertherm.imaging.anatomy import Anatomy, Structure
 from vertherm.planning.assessment import Banded, CoverageStatus, Percentile, Probability, Status, StructureRow
 from vertherm.planning.outcome import MemberOutcome
@@ -116,7 +117,14 @@ def counted_for(structure: Structure, outcomes: Sequence[MemberOutcome], protoco
     if sampled(outcomes):
         return [o for o in outcomes if not o.sample or o.reading == "safety"]
     neural = structure.kind.value in protocol.local_sar.kinds
-    found = [o for o in outcomes if o.member.cooling == "none" and (neural or o.member.sar_factor == 1.0)]
+    plain = {o.member for o in outcomes if o.member.sar_factor == 1.0}
+
+    def counts(member: Member) -> bool:
+        # The factor heats neural cells alone, and what lies around them a little: without its plain twin a member with
+        # the factor stands for it, never cooler.
+        return neural or member.sar_factor == 1.0 or replace(member, sar_factor=1.0) not in plain
+
+    found = [o for o in outcomes if o.member.cooling == "none" and counts(o.member)]
     return found or list(outcomes)
 
 
@@ -286,7 +294,7 @@ def _words(
     dose = f"{deciding.dose_min:.1f}" if deciding.dose_min <= 10_000 else "over 10 000"
     reached = f"{_who(deciding)} up to {deciding.peak_c:.1f} °C and CEM43 {dose} min"
     if limit.warn_below_c is not None and deciding.lowest_c <= limit.warn_below_c:
-        reached += f", down to {deciding.lowest_c:.1f} °C beside the cooled shaft"
+        reached += f", down to {deciding.lowest_c:.1f} °C by cooling"
     if status == "stop":
         return f"{reached}: reaches the stop limit ({limit.words('stop')})."
     if status == "warn":

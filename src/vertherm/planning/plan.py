@@ -259,6 +259,9 @@ class Plan(_Row):
     binding: str = Field(default="", description="the limit that binds, in words")
     relaxations: list[Relaxation] = Field(default_factory=list)
     gap: Gap | None = None
+    not_assessed: list[str] = Field(
+        default_factory=list, description="what is required and not known: with any of these a plan is not called safe"
+    )
     cement_ml: dict[str, float] = Field(default_factory=dict, description="planned by the user, by target; and 'total'")
     models: dict[str, str] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)

@@ -54,6 +54,8 @@ def predict(
     address: str | None = None,
     run_members: Sequence[Member] | None = None,
     space: Space | None = None,
+    also: Sequence[LesionOnGrid] = (),
+    setup: Setup | None = None,
     progress: Progress = silent,
 ) -> CaseResult:
     """Predict one treatment of one case with every member and judge it by the worst, or by percentiles of samples.
@@ -64,6 +66,9 @@ def predict(
         run_members: other members than the standard ones (tests, studies); the first is the nominal one.
         space: uncertain parameters; None: the default ones, with what the protocol changes and what the calibrations
             of the devices state. Used where ``numerics.ensemble`` asks for samples.
+        also: further volumes whose coverage the outcomes shall hold (a lesion with its margin); no row names them.
+        setup: one made before for the same needles, already checked by the full wave where that was asked for; its
+            schedule gives way to that of ``treatment``.
 
     Raises:
         InputError: the treatment does not fit the anatomy, or no workers at ``address``.
@@ -76,18 +81,22 @@ def predict(
         raise InputError("Chosen members and samples exclude each other.", where="[numerics] ensemble")
     notes, pierced = check_case(case, treatment)
     progress("tissue map", 0.0)
-    setup = make_setup(case, treatment, protocol, numerics)
-    lesions = tuple(LesionOnGrid(target.name, target.mask) for target in case.targets)
+    given = setup is not None
+    setup = make_setup(case, treatment, protocol, numerics) if setup is None else scheduled(setup, treatment)
+    lesions = (*(LesionOnGrid(target.name, target.mask) for target in case.targets), *also)
     distances = distances_mm(case.anatomy, treatment.trajectories)
     timings["tissue_map"] = time.perf_counter() - start
     progress("tissue map", 1.0)
-    if numerics.fidelity == "full-wave":
+    if numerics.fidelity == "full-wave" and not given:
         start = time.perf_counter()
-        setup, unsolved = _full_wave(setup, protocol, numerics, workers, progress)
-        notes = [*notes, *unsolved]
+        setup, said = full_wave_setup(setup, protocol, numerics, workers, progress)
+        notes = [*notes, *said]
         timings["full_wave"] = time.perf_counter() - start
     start = time.perf_counter()
     work, tasks = plan_runs(case, treatment, protocol, numerics, setup, lesions, run_members, space)
+    if len(tasks) == 1:
+        # One member alone runs in this process and may have every core.
+        work = replace(work, threads=workers or os.cpu_count() or 1)
     outcomes, envelope = run_tasks(work, tasks, workers=workers, address=address, progress=progress)
     timings["members"] = time.perf_counter() - start
     sampling = _sampling(work, tasks, numerics)
@@ -126,7 +135,17 @@ def _sampling(work: Work, tasks: Sequence[Task], numerics: Numerics) -> Sampling
     return Sampling(work.uncertainty.space, samples, numerics.ensemble_seed)
 
 
-def _full_wave(
+def scheduled(setup: Setup, treatment: Treatment) -> Setup:
+    """The setup with another schedule and those antennas alone that the treatment names."""
+    emitters = {emitter.name: emitter for emitter in setup.emitters}
+    missing = [placed.name for placed in treatment.applicators if placed.name not in emitters]
+    if missing:
+        raise InputError("The given setup lacks an antenna.", got=", ".join(missing), expected=", ".join(emitters))
+    chosen = tuple(emitters[placed.name] for placed in treatment.applicators)
+    return replace(setup, emitters=chosen, schedule=treatment.schedule)
+
+
+def full_wave_setup(
     setup: Setup, protocol: Protocol, numerics: Numerics, workers: int, progress: Progress
 ) -> tuple[Setup, list[str]]:
     """The setup after the full-wave check; where it fails or is too coarse, that is said and the local factor stays."""

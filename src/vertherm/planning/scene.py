@@ -68,6 +68,15 @@ class Needle:
 
 
 @dataclass(frozen=True, eq=False)
+class MediumRegion:
+    """Where gas or fluid of a dissection or irrigation lies: name, medium, bool mask of any grid of the frame."""
+
+    name: str
+    medium: str
+    region: Volume
+
+
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Images, fields and curves of one simulated case."""
 
@@ -84,3 +93,4 @@ class Scene:
     focus_mm: NDArray[np.float64] | None = None
     mr: Volume | None = None
     probabilities: tuple[ProbabilityField, ...] = ()
+    protection: tuple[MediumRegion, ...] = ()

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from vertherm.core.errors import InputError
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import FloatArray, Grid
+from vertherm.heat.dissection import dissected, filled_cells
+from vertherm.heat.protection import Protection
 from vertherm.heat.setup import Emitter, Setup
 from vertherm.imaging.anatomy import Anatomy, Structure, on_grid
 from vertherm.materials.drying import DryingAdjustment
@@ -27,14 +29,20 @@ NOT_TRACKED = frozenset({"bone", "cortex", "muscle", "disc", "organ"})
 
 
 def crop_grid(
-    anatomy: Anatomy, trajectories: Sequence[Trajectory], numerics: Numerics, sensors: Sequence[FloatArray] = ()
+    anatomy: Anatomy,
+    trajectories: Sequence[Trajectory],
+    numerics: Numerics,
+    sensors: Sequence[FloatArray] = (),
+    on_skin: Sequence[FloatArray] = (),
 ) -> Grid:
     """Isotropic, RAS-aligned grid around all antennas that reaches the skin where each shaft crosses it, and sensors.
+
+    It also reaches the points ``on_skin`` that are cooled.
 
     Its cell faces fall on multiples of the spacing from the first tip, so that the storage of the CT cannot matter.
     """
     reach, spacing = numerics.reach_mm, numerics.spacing_mm
-    points = [(point, SENSOR_MARGIN_MM) for point in sensors]
+    points = [(point, SENSOR_MARGIN_MM) for point in sensors] + [(point, SKIN_MARGIN_MM) for point in on_skin]
     for trajectory in trajectories:
         points.append((trajectory.point_mm(0.3 * reach), reach))
         exit_mm = skin_crossing(anatomy, trajectory)
@@ -127,10 +135,14 @@ def _sensors(treatment: Treatment, anatomy: Anatomy) -> list[FloatArray]:
 def make_setup(case: Case, treatment: Treatment, protocol: Protocol, numerics: Numerics) -> Setup:
     """Everything one member needs, picklable."""
     anatomy = case.anatomy
-    grid = crop_grid(anatomy, treatment.trajectories, numerics, _sensors(treatment, anatomy))
+    protection = treatment.protection
+    cooled = [one.centre_mm for one in protection.skin_cooling]
+    grid = crop_grid(anatomy, treatment.trajectories, numerics, _sensors(treatment, anatomy), cooled)
     tissue = TissueMap.from_volumes(grid, anatomy.tissue, anatomy.tissue_names, hu=anatomy.ct)
+    tissue = dissected(tissue, protection.dissections)
     if anatomy.no_data is not None:
         tissue = replace(tissue, outside_image=tissue.outside_image | on_grid(anatomy.no_data, grid))
+    filled = _without_tissue(tissue, protection)
     probes: dict[str, NDArray[np.int64]] = {}
     neural: list[NDArray[np.int64]] = []
     tracked: list[str] = []
@@ -138,7 +150,7 @@ def make_setup(case: Case, treatment: Treatment, protocol: Protocol, numerics: N
         if structure.kind.value in NOT_TRACKED or not structure.mask.data.any():
             continue
         tracked.append(structure.name)
-        cells = structure_cells(structure, grid)
+        cells = np.setdiff1d(structure_cells(structure, grid), filled)
         if structure.kind.value in protocol.local_sar.kinds:
             neural.append(cells)
         if cells.size:
@@ -157,7 +169,18 @@ def make_setup(case: Case, treatment: Treatment, protocol: Protocol, numerics: N
         max_cooldown_s=numerics.max_cooldown_s,
         coherent=treatment.coherent,
         drying=drying_adjustment(treatment),
+        protection=protection,
     )
+
+
+def _without_tissue(tissue: TissueMap, protection: Protection) -> NDArray[np.int64]:
+    """Flat cells whose temperature injures nothing, that of their neighbours may: gas, fluid, coolant on the skin."""
+    found = np.zeros(tissue.grid.shape, bool)
+    if protection.dissections:
+        found |= filled_cells(tissue)
+    if protection.skin_cooling:
+        found |= tissue.air_cells()
+    return np.flatnonzero(found)
 
 
 def emitter_of(placed: PlacedAntenna) -> Emitter:

@@ -29,12 +29,14 @@ class Work:
 
     Args:
         uncertainty: needed where tasks are samples.
+        threads: of each run of a member; results do not depend on it.
     """
 
     setup: Setup
     protocol: Protocol
     lesions: tuple[LesionOnGrid, ...]
     uncertainty: Uncertainty | None = None
+    threads: int = 1
 
     @property
     def local_factor(self) -> float:
@@ -54,7 +56,7 @@ class Task:
 def perform(task: Task, work: Work) -> list[MemberOutcome]:
     """What a worker does; both readings of a sample share its antenna's mesh and weights."""
     if task.sample is None:
-        return [evaluate(work.setup, task.member, work.protocol, work.lesions)]
+        return [evaluate(work.setup, task.member, work.protocol, work.lesions, threads=work.threads)]
     if work.uncertainty is None:
         raise ValueError("a sample without the parameters that it samples")
     drawn = work.uncertainty.draw(work.setup, task.sample)

@@ -1,0 +1,264 @@
+"""A treatment held against limits and goal by the full model: what a plan's status rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vertherm.heat.member import Member, members
+from vertherm.materials.constants import constants
+from vertherm.planning.access_goal import access_goal
+from vertherm.planning.assessment import Percentile, StructureRow
+from vertherm.planning.evaluate import LesionOnGrid
+from vertherm.planning.limits import without_factor
+from vertherm.planning.objects import Numerics, Treatment
+from vertherm.planning.optimise.goal import TOLERANCE, Goal
+from vertherm.planning.optimise.judge import Correction, Judgement, StructureJudgement, dose_ratio, reserve
+from vertherm.planning.optimise.problem import Problem
+from vertherm.planning.outcome import CoverageOutcome, MemberOutcome
+from vertherm.planning.percentiles import bounded
+from vertherm.planning.plan import CoverageRow, LimitRow
+from vertherm.planning.predict import CaseResult, predict
+from vertherm.planning.surrogate.families import worst_families
+
+if TYPE_CHECKING:
+    from vertherm.heat.setup import Setup
+
+GUARD_RISE, GUARD_DOSE, GUARD_MM, GUARD_SHARE = 1.02, 1.1, 0.1, 0.002
+"""Kept beyond what the full model found, so that the next try does not end on the limit again; [guess]."""
+LARGEST_FACTOR = 8.0
+"""Of the full model's rise or dose over the surrogate's that a correction takes over."""
+SMALL_K, SMALL_MIN = 0.2, 0.05
+"""Rises and doses around which a ratio means nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What the full model says of one treatment.
+
+    Args:
+        treatment: what was predicted.
+        result: the prediction.
+        limits: a row for every structure with a limit, worst first.
+        coverage: a row for every target.
+        not_assessed: names of required structures that nothing is known of, and why, in words.
+    """
+
+    treatment: Treatment
+    result: CaseResult
+    limits: tuple[LimitRow, ...]
+    coverage: tuple[CoverageRow, ...]
+    not_assessed: dict[str, str]
+    warn_is_limit: bool
+
+    @property
+    def broken(self) -> tuple[LimitRow, ...]:
+        """Structures whose limit is reached."""
+        bad = ("stop", "warn") if self.warn_is_limit else ("stop",)
+        return tuple(row for row in self.limits if row.status in bad)
+
+    @property
+    def safe(self) -> bool:
+        """True where no limit of any structure is reached."""
+        stopped = [row for row in self.result.assessment.structures if row.status == "stop"]
+        return not self.broken and not stopped
+
+    @property
+    def reached(self) -> bool:
+        """True where every target is ablated as wanted."""
+        return all(row.reached for row in self.coverage)
+
+
+def check(
+    problem: Problem,
+    treatment: Treatment,
+    numerics: Numerics,
+    *,
+    run_members: Sequence[Member] | None = None,
+    setup: Setup | None = None,
+) -> Checked:
+    """Run the full model on a treatment and read limits and goal from it."""
+    goal = problem.goal
+    result = predict(
+        problem.case,
+        treatment,
+        problem.protocol,
+        numerics,
+        workers=problem.workers,
+        address=problem.address,
+        run_members=run_members,
+        space=problem.space,
+        also=goal_volumes(problem),
+        setup=setup,
+        progress=problem.progress,
+    )
+    rows = result.assessment.structures
+    limits = [_limit_row(problem, row) for row in rows if row.peak_temperature_c is not None]
+    limits = [row for row in limits if row.name in problem.limits]
+    limits.sort(key=lambda row: (_left(problem, row), row.name))
+    if limits:
+        limits[0] = limits[0].model_copy(update={"binding": True})
+    coverage = [coverage_row(goal, target.name, result.outcomes) for target in problem.case.targets]
+    unknown = {row.name: row.words for row in rows if row.status == "not assessed"}
+    return Checked(treatment, result, tuple(limits), tuple(coverage), unknown, goal.warn_is_limit)
+
+
+def goal_volumes(problem: Problem) -> tuple[LesionOnGrid, ...]:
+    """Every lesion with its margin, less what must not be ablated, named so that no target can have the same name."""
+    margin = problem.goal.margin_mm
+    return tuple(
+        LesionOnGrid(goal_name(t.name), access_goal(t, problem.case.anatomy, margin)[0]) for t in problem.case.targets
+    )
+
+
+def goal_ml(problem: Problem) -> dict[str, float]:
+    """Volume of every target's goal."""
+    names = {goal_name(target.name): target.name for target in problem.case.targets}
+    return {
+        names[goal.name]: float(np.count_nonzero(goal.mask.data)) * goal.mask.grid.voxel_volume_ml
+        for goal in goal_volumes(problem)
+    }
+
+
+def goal_name(target: str) -> str:
+    """What the outcomes call the goal of a target."""
+    return f"{target}\nwith margin"
+
+
+def coverage_row(goal: Goal, target: str, outcomes: Sequence[MemberOutcome]) -> CoverageRow:
+    """One target by the rule that decides: the worst member, or the bound of the 5th percentile of the samples.
+
+    The share of the goal decides. The margin beside it is measured all around the lesion, also where the goal stops at
+    the canal, and decides nothing.
+    """
+    counted = without_factor(outcomes)
+    share = _lowest(counted, lambda o: o.coverage[goal_name(target)][goal.metric].coverage)
+    lesion = _lowest(counted, lambda o: o.coverage[target][goal.metric].coverage)
+    margins = [o.coverage[target][goal.metric] for o in counted if not o.failed]
+    whole = all(item.margin_mm is not None for item in margins)
+    margin = _lowest(counted, lambda o: _margin(o.coverage[target][goal.metric])) if whole else None
+    failed = any(o.failed for o in counted)
+    return CoverageRow(
+        target=target,
+        coverage=share,
+        lesion_coverage=lesion,
+        margin_mm=margin,
+        # What a failed run would have shown is not known: it may be the one that does not cover.
+        reached=not failed and goal.reached(share),
+    )
+
+
+def _margin(outcome: CoverageOutcome) -> float:
+    return -np.inf if outcome.margin_mm is None else outcome.margin_mm
+
+
+def _lowest(counted: Sequence[MemberOutcome], value: Callable[[MemberOutcome], float]) -> float:
+    """The deciding lower value: of standard members the smallest, of samples the bound, and never above the nominal."""
+    runs = [o for o in counted if o.sample and not o.failed]
+    values = [value(o) for o in counted if not o.failed]
+    if not runs:
+        return float(min(values, default=0.0))
+    bound = bounded([value(o) for o in runs], sum(o.failed for o in counted), "lower")
+    nominal = [value(o) for o in counted if not o.sample and not o.failed]
+    return float(min([bound.bound if bound is not None else 0.0, *nominal]))
+
+
+def _limit_row(problem: Problem, row: StructureRow) -> LimitRow:
+    limit = problem.limits.get(row.name)
+    peak = _deciding(row.p95_temperature_c, row.peak_temperature_c.value if row.peak_temperature_c else 37.0)
+    dose = _deciding(row.p95_cem43_min, row.cem43_min.value if row.cem43_min else 0.0)
+    return LimitRow(
+        name=row.name,
+        status=row.status,
+        peak_c=row.peak_temperature_c.high if peak is None and row.peak_temperature_c else peak or 37.0,
+        cem43_min=row.cem43_min.high if dose is None and row.cem43_min else dose or 0.0,
+        stop_c=limit.stop_c if limit else None,
+        stop_cem43_min=limit.stop_cem43_min if limit else None,
+        warn_c=limit.warn_c if limit else None,
+        warn_cem43_min=limit.warn_cem43_min if limit else None,
+        percentile=row.p95_temperature_c,
+        probability_stop=row.probability_stop,
+    )
+
+
+def _deciding(percentile: Percentile | None, nominal: float) -> float | None:
+    return None if percentile is None else max(percentile.bound, nominal)
+
+
+def _left(problem: Problem, row: LimitRow) -> float:
+    return reserve(row.peak_c, row.cem43_min, problem.limits[row.name], problem.goal.warn_is_limit)
+
+
+def worst_members(problem: Problem) -> tuple[Member, ...]:
+    """The runs of a provisional plan: the nominal member, and with both drying models those that can be the worst.
+
+    Net power heats at least as much as the same forward power, no cooling more than full cooling, and the local factor
+    never less: these members hold the other standard ones between them.
+    """
+    factor = problem.protocol.local_sar.factor
+    chosen = [members(factor, problem.entry.plan.power_kind)[0]]
+    chosen += [family.member for _, safety, cover in worst_families(factor) for family in (safety, cover)]
+    return tuple(dict.fromkeys(chosen))
+
+
+def correction(before: Correction, read: Judgement, found: Checked, volumes_ml: Mapping[str, float]) -> Correction:
+    """What the surrogate's readings of this dose lack against the full model, with a little distance kept.
+
+    Args:
+        before: the correction that ``read`` was made with.
+        read: the surrogate's judgement.
+        found: the full model's.
+        volumes_ml: of the goal by target.
+    """
+    rows = {row.name: row for row in found.limits}
+    peaks, doses = dict(before.rise_factor), dict(before.dose_factor)
+    for item in read.structures:
+        row = rows.get(item.name)
+        if row is not None:
+            peaks[item.name], doses[item.name] = _of_structure(before, item, row)
+    margins, shares = dict(before.margin_mm), dict(before.coverage)
+    by_name = {row.target: row for row in found.coverage}
+    for target in read.targets:
+        full = by_name[target.name].coverage
+        if target.coverage >= 1.0 - TOLERANCE > full:
+            # The surrogate's share stands at its ceiling: what it lacks is a distance.
+            lack = lacking_mm(full, volumes_ml[target.name]) + GUARD_MM
+            margins[target.name] = before.margin_mm.get(target.name, 0.0) - lack
+        elif target.coverage < 1.0 - TOLERANCE:
+            share = before.coverage.get(target.name, 0.0)
+            shares[target.name] = share + full - target.coverage - GUARD_SHARE
+    return replace(before, rise_factor=peaks, dose_factor=doses, margin_mm=margins, coverage=shares)
+
+
+def lacking_mm(coverage: float, volume_ml: float) -> float:
+    """How far a zone must grow to cover the rest of a ball: the height h of a cap that holds what is not covered.
+
+    Solves pi h^2 (3 R - h) / 3 = (1 - coverage) V for a ball of volume V; exact where one side is missed.
+    """
+    volume = 1000.0 * volume_ml
+    radius = (3.0 * volume / (4.0 * np.pi)) ** (1.0 / 3.0)
+    heights = np.linspace(0.0, 2.0 * radius, 2001)
+    caps = np.pi * heights**2 * (3.0 * radius - heights) / 3.0
+    return float(np.interp((1.0 - coverage) * volume, caps, heights))
+
+
+def _of_structure(before: Correction, read: StructureJudgement, row: LimitRow) -> tuple[float, float]:
+    """Factors on rise and dose of one structure; small readings, whose ratio means nothing, change little."""
+    body = constants("body_temperature").value
+    rise = ratio(row.peak_c - body, read.peak_c - body, SMALL_K) * GUARD_RISE
+    # What the other peak alone changes in the dose is in the rise already.
+    expected = read.cem43_min * float(dose_ratio(np.array(read.peak_c), np.array(row.peak_c)))
+    dose = ratio(row.cem43_min, expected, SMALL_MIN) * GUARD_DOSE
+    return before.rise_factor.get(read.name, 1.0) * rise, before.dose_factor.get(read.name, 1.0) * dose
+
+
+def ratio(full: float, read: float, small: float) -> float:
+    """The full model's value over the surrogate's, within what may be taken over.
+
+    A reading below ``small`` counts as that much and never lowers what is read: its ratio means nothing.
+    """
+    found = full / max(read, small)
+    return float(np.clip(found, 1.0 if read < small else 1.0 / LARGEST_FACTOR, LARGEST_FACTOR))

@@ -1,0 +1,186 @@
+"""What would make a plan possible where there is none: each tried with a fast model, none applied by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from vertherm.access.path import AccessResult
+from vertherm.core.errors import InputError
+from vertherm.heat.protection import Protection
+from vertherm.imaging.anatomy import StructureKind
+from vertherm.planning.case import PlanEntry
+from vertherm.planning.optimise.arms import arms, places_of
+from vertherm.planning.optimise.check import Checked
+from vertherm.planning.optimise.models import first_look
+from vertherm.planning.optimise.problem import Problem
+from vertherm.planning.optimise.screen import Tried, tried
+from vertherm.planning.optimise.several import Choice
+from vertherm.planning.optimise.words import dose_words
+from vertherm.planning.plan import Relaxation
+
+RULES_SHOWN = 3
+"""Rules whose relaxation would open paths, most paths first."""
+
+
+def no_path(access: AccessResult) -> list[Relaxation]:
+    """Rules that alone keep candidates from being admissible: what relaxing each would open."""
+    useful = [refusal for refusal in access.refusals if refusal.alone]
+    useful.sort(key=lambda refusal: (-refusal.alone, refusal.rule))
+    return [
+        Relaxation(
+            what=f"{access.target}: relax the rule «{refusal.rule}»",
+            kind="rule",
+            effect=f"{refusal.alone} of {access.candidates} candidate paths break only this rule ({refusal.reason}), "
+            f"the nearest by {refusal.best_miss:.1f} {refusal.unit}; nothing was computed for them",
+        )
+        for refusal in useful[:RULES_SHOWN]
+    ]
+
+
+def relaxations(problem: Problem, choice: Choice, access: AccessResult, checked: Checked | None) -> list[Relaxation]:
+    """What would help one target, each with its numbers."""
+    found = [*_partial(choice, checked), *_margin(problem, choice)]
+    worst = choice.doses.reaching.judgement.binding
+    if worst is not None and not choice.doses.reaching.judgement.safe:
+        found += _protections(problem, choice, worst.name)
+    if problem.entry.plan.max_needles == 1:
+        found += _second_needle(problem, choice, access)
+    return found
+
+
+def _partial(choice: Choice, checked: Checked | None) -> Iterator[Relaxation]:
+    """The largest coverage within the limits."""
+    found = choice.found
+    if not found.judgement.safe or found.judgement.coverage <= 0.0:
+        return
+    coverage, worst = found.judgement.coverage, found.judgement.binding
+    basis = "by the surrogate"
+    if checked is not None:
+        rows = {row.target: row for row in checked.coverage}
+        coverage = min(coverage, rows[choice.arm.target.name].coverage)
+        basis = "by the surrogate and by the full model for a few members"
+    yield Relaxation(
+        what=f"{choice.arm.target.name}: treat a part of the lesion ([plan] coverage = {_floor(coverage)})",
+        kind="partial ablation",
+        effect=f"{dose_words(found.dose, choice.arm)} covers {100 * coverage:.0f} % of lesion and margin within every "
+        f"limit, {basis}",
+        coverage=coverage,
+        worst_structure=worst.name if worst else "",
+        worst_peak_c=worst.peak_c if worst else None,
+        safe=True,
+        reached=False,
+    )
+
+
+def _floor(share: float) -> float:
+    return max(0.01, int(100 * share - 1e-9) / 100)
+
+
+def _margin(problem: Problem, choice: Choice) -> Iterator[Relaxation]:
+    """The largest margin around the whole lesion within the limits."""
+    widest = choice.doses.widest
+    if widest is None or problem.goal.margin_mm <= 0.0:
+        return
+    target, worst = widest.judgement.targets[0], widest.judgement.binding
+    if target.margin_mm is None or target.margin_mm < 0.0:
+        return
+    yield Relaxation(
+        what=f"{choice.arm.target.name}: a margin of {int(10 * target.margin_mm) / 10:g} mm in place of "
+        f"{problem.goal.margin_mm:g} mm ([plan] margin_mm)",
+        kind="margin",
+        effect=f"{dose_words(widest.dose, choice.arm)} ablates the whole lesion with that margin within every limit, "
+        "by the surrogate",
+        coverage=target.lesion_coverage,
+        worst_structure=worst.name if worst else "",
+        worst_peak_c=worst.peak_c if worst else None,
+        safe=True,
+        reached=False,
+    )
+
+
+def _protections(problem: Problem, choice: Choice, structure: str) -> Iterator[Relaxation]:
+    """Each protection that may be tried, beside the structure that binds, with the best dose it then allows."""
+    kinds = {s.name: s.kind for s in problem.case.anatomy.structures}
+    skin = kinds.get(structure) is StructureKind.skin
+    for kind in problem.entry.plan.try_protection:
+        if (kind == "skin cooling") == skin:
+            yield _protected(problem, choice, kind, structure)
+    if skin and "skin cooling" not in problem.entry.plan.try_protection:
+        yield _protected(problem, choice, "skin cooling", structure)
+
+
+def _protected(problem: Problem, choice: Choice, kind: str, structure: str) -> Relaxation:
+    from vertherm.planning.protection import suggested
+
+    arm = choice.arm
+    bare = places_of(problem, arm)
+    category = kind if kind in ("irrigation", "skin cooling") else "dissection"
+    what = f"{arm.target.name}: {KIND_WORDS.get(kind, kind)} at {structure}"
+    try:
+        more = suggested(kind, problem.case.anatomy, structure, bare.trajectories)
+    except InputError as error:
+        return Relaxation(what=what, kind=category, effect=f"not possible here: {error.what}")  # type: ignore[arg-type]
+    shielded = replace(bare, protection=_both(bare.protection, more))
+    item = tried(problem, arm, first_look(problem, arm, shielded))
+    return _row(what, category, item, tried(problem, arm, first_look(problem, arm)))
+
+
+KIND_WORDS = {
+    "co2": "dissection with CO2",
+    "saline": "dissection with saline",
+    "dextrose": "dissection with 5 % dextrose",
+    "irrigation": "irrigation with cool saline",
+    "skin cooling": "cooling of the skin",
+}
+
+
+def _both(one: Protection, other: Protection) -> Protection:
+    return Protection(
+        (*one.dissections, *other.dissections),
+        (*one.irrigations, *other.irrigations),
+        (*one.skin_cooling, *other.skin_cooling),
+    )
+
+
+def _second_needle(problem: Problem, choice: Choice, access: AccessResult) -> Iterator[Relaxation]:
+    """The best set of two needles, one fired after the other."""
+    two = replace(problem, entry=problem.entry.model_copy(update={"plan": _needles(problem.entry.plan)}))
+    found = arms(two, choice.arm.target, access, sets=True)[:1]
+    one = tried(problem, choice.arm, first_look(problem, choice.arm)) if found else None
+    for arm in found:
+        item = tried(two, arm, first_look(two, arm))
+        names = " and ".join(path.name for path in arm.paths)
+        yield _row(f"{arm.target.name}: a second needle ({names}, [plan] max_needles = 2)", "second needle", item, one)
+
+
+def _needles(plan: PlanEntry) -> PlanEntry:
+    return plan.model_copy(update={"max_needles": 2, "max_activations": max(plan.max_activations, 2)})
+
+
+def _row(what: str, kind: str, item: Tried, without: Tried | None) -> Relaxation:
+    judgement = item.doses.best.judgement
+    worst = judgement.binding
+    reached = judgement.safe and judgement.reached
+    share = f"{100 * judgement.coverage:.0f} %"
+    if reached:
+        effect = f"the goal is reached within every limit with {dose_words(item.doses.best.dose, item.arm)}"
+    elif judgement.safe:
+        effect = f"{share} of lesion and margin within every limit with {dose_words(item.doses.best.dose, item.arm)}"
+    else:
+        effect = "even the least harmful dose breaks a limit"
+    near = f"; {worst.name} then reaches {worst.peak_c:.1f} °C, CEM43 {worst.cem43_min:.1f} min" if worst else ""
+    before = without.doses.best.judgement if without is not None else None
+    was = ""
+    if before is not None:
+        was = f"; without it {100 * before.coverage:.0f} %" if before.safe else "; without it no dose keeps the limits"
+    return Relaxation(
+        what=what,
+        kind=kind,  # type: ignore[arg-type]
+        effect=f"{effect}{near}{was} (first look by the linear answer)",
+        coverage=judgement.coverage if judgement.safe else None,
+        worst_structure=worst.name if worst else "",
+        worst_peak_c=worst.peak_c if worst else None,
+        safe=judgement.safe,
+        reached=reached,
+    )

@@ -1,0 +1,109 @@
+"""Every arm on trial: its linear answer, and the best dose within the limits by it. The best arm is then modelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vertherm.planning.optimise.arms import Arm
+from vertherm.planning.optimise.dose import Doses, patterns, search_doses, thrift
+from vertherm.planning.optimise.goal import Goal
+from vertherm.planning.optimise.judge import Order, order
+from vertherm.planning.optimise.models import FirstLook, first_look
+from vertherm.planning.optimise.problem import Problem
+from vertherm.planning.plan import CandidateRow
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """An arm with its model.
+
+    Args:
+        doses: the best dose within the limits, and what it is compared with.
+    """
+
+    arm: Arm
+    model: FirstLook
+    doses: Doses
+
+    def rank(self, goal: Goal) -> Order:
+        """Limits, goal, coverage, reserve; then access risk, energy, time, activations, needles. Larger is better."""
+        return (
+            *order(self.doses.best.judgement, goal),
+            -round(self.arm.risk, 2),
+            *thrift(self.doses.best.dose),
+            -float(len(self.arm.paths)),
+        )
+
+
+def screen(problem: Problem, arms: Sequence[Arm]) -> list[Tried]:
+    """Every arm with its best dose, best arm first. Needles are drawn back only where the best arm needs it.
+
+    Each arm is tried with one place a needle, the deepest. Where even the best of them misses the goal, it is tried
+    again with all places it may be drawn back to, and counts with those if that is better.
+    """
+    found = []
+    for number, arm in enumerate(arms):
+        problem.progress("arms", number / len(arms))
+        deepest = [arm.needle_of.index(needle) for needle in range(len(arm.paths))]
+        found.append(tried(problem, arm.only(deepest), first_look(problem, arm.only(deepest))))
+    problem.progress("arms", 1.0)
+    whole = {arm.name: arm for arm in arms}
+    ranked = _ranked(found, problem.goal)
+    if ranked:
+        first = ranked[0]
+        arm = whole[first.arm.name]
+        judgement = first.doses.best.judgement
+        if len(arm.places) > len(first.arm.places) and not (judgement.safe and judgement.reached):
+            again = tried(problem, arm, first_look(problem, arm))
+            if again.rank(problem.goal) > first.rank(problem.goal):
+                ranked = _ranked([again, *ranked[1:]], problem.goal)
+    return ranked
+
+
+def _ranked(found: Sequence[Tried], goal: Goal) -> list[Tried]:
+    return sorted(found, key=lambda item: (*(-v for v in item.rank(goal)), item.arm.name))
+
+
+def tried(problem: Problem, arm: Arm, model: FirstLook) -> Tried:
+    """The best dose of one arm."""
+    choices = patterns(arm.needle_of, problem.entry.plan.max_activations)
+    return Tried(arm, model, search_doses(model, choices, problem.lattice, problem.goal, arm.target.name))
+
+
+def candidate_row(item: Tried, goal: Goal, chosen: bool) -> CandidateRow:
+    """An arm as a row of the plan's table of alternatives."""
+    judgement, dose = item.doses.best.judgement, item.doses.best.dose
+    worst = judgement.binding
+    target = judgement.targets[0]
+    return CandidateRow(
+        name=item.arm.name,
+        target=item.arm.target.name,
+        paths=[path.name for path in item.arm.paths],
+        antenna=item.arm.antenna.name,
+        power_w=max(pulse.power_w for pulse in dose.pulses),
+        time_s=sum(pulse.on_s for pulse in dose.pulses),
+        activations=len(dose.pulses),
+        coverage=judgement.coverage,
+        margin_mm=target.margin_mm,
+        worst_structure=worst.name if worst else "",
+        worst_peak_c=worst.peak_c if worst else 37.0,
+        worst_dose_min=worst.cem43_min if worst else 0.0,
+        safe=judgement.safe,
+        reached=judgement.safe and judgement.reached,
+        score=judgement.score(goal),
+        why=_why(item, goal, chosen),
+    )
+
+
+def _why(item: Tried, goal: Goal, chosen: bool) -> str:
+    judgement = item.doses.best.judgement
+    worst = judgement.binding
+    if not judgement.safe:
+        return f"even its least harmful dose breaks the limit at {worst.name if worst else 'a structure'}"
+    if not judgement.reached:
+        held = f", held by {worst.name}" if worst and not item.doses.reaching.judgement.safe else ""
+        return f"covers {100 * judgement.coverage:.0f} % of lesion and margin within the limits{held}"
+    if chosen:
+        return "chosen"
+    return f"reaches the goal, but the chosen one leaves more to the limits or lies on a safer path ({goal.words()})"

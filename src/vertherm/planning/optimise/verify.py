@@ -1,0 +1,163 @@
+"""From the surrogate's dose to one that the full model stands behind: provisional, verified, or no plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from vertherm.heat.member import members
+from vertherm.planning.case import Numerics
+from vertherm.planning.optimise.arms import places_of, protected, treatment
+from vertherm.planning.optimise.check import Checked, check, correction, goal_ml, worst_members
+from vertherm.planning.optimise.judge import NO_CORRECTION, Correction
+from vertherm.planning.optimise.models import build
+from vertherm.planning.optimise.problem import Problem
+from vertherm.planning.optimise.several import Choice, choose, corrected, joint, joint_first, together
+from vertherm.planning.percentiles import NEEDED
+from vertherm.planning.plan import PlanStatus
+from vertherm.planning.predict import full_wave_setup, scheduled
+from vertherm.planning.setup import make_setup
+
+TRIES = 2
+"""Doses that the full model is asked about, at most."""
+NEARLY = 0.05
+"""A coverage this near to the goal may still reach it once the full model has corrected the surrogate."""
+
+Ask = Callable[[Sequence[Choice]], Checked]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of the chosen arms.
+
+    Args:
+        status: of the plan.
+        choices: arms and doses at the end.
+        checked: the full model's answer for them, or for the best dose that is no plan; None: not asked, or none of
+            the doses it was asked about kept the limits.
+        notes: what happened on the way, in words.
+    """
+
+    status: PlanStatus
+    choices: list[Choice]
+    checked: Checked | None
+    notes: list[str]
+
+
+def provisional(problem: Problem, choices: Sequence[Choice]) -> Outcome:
+    """Check the dose with the full model on the nominal and the worst members; step down where it breaks a limit."""
+
+    def ask(now: Sequence[Choice]) -> Checked:
+        chosen = treatment(problem, [(c.arm, c.found.dose) for c in now])
+        return check(problem, chosen, problem.numerics, run_members=worst_members(problem))
+
+    return _tried(problem, anchored(problem, choices), ask, "provisional")
+
+
+def anchored(problem: Problem, choices: Sequence[Choice]) -> list[Choice]:
+    """The choices with surrogates scaled to one nominal run of the full model, and their doses sought again.
+
+    The surrogate's grid is coarse; what it errs by is much the same for all members and nearby doses. Where no dose
+    keeps the limits, or one lesion's heat cannot be told from another's, nothing is scaled.
+    """
+    if len(choices) > 1 or not joint(choices).safe:
+        return list(choices)
+    choice = choices[0]
+    with problem.clock.step("nominal run"):
+        chosen = treatment(problem, [(choice.arm, choice.found.dose)])
+        nominal = members(problem.protocol.local_sar.factor, problem.entry.plan.power_kind)[:1]
+        scene = check(problem, chosen, problem.numerics, run_members=nominal).result.scene
+    with problem.clock.step("dose again"):
+        models = choice.models.anchored(choice.found.dose, {"peak_c": scene.peak_c})
+        return [choose(problem, choice.arm, models.parts)]
+
+
+def verified(problem: Problem, choices: Sequence[Choice]) -> Outcome:
+    """Full wave first, then the dose anew, then the full ensemble: verified only if that keeps limits and goal."""
+    numerics = full_numerics(problem)
+    with problem.clock.step("full wave"):
+        placed = tuple(place for choice in choices for place in choice.arm.places)
+        schedule = treatment(problem, [(c.arm, c.found.dose) for c in choices]).schedule
+        bare = make_setup(problem.case, protected(problem, placed, schedule), problem.protocol, numerics)
+        setup, notes = full_wave_setup(bare, problem.protocol, numerics, problem.workers, problem.progress)
+    with problem.clock.step("surrogate after the full wave"):
+        again = []
+        for choice in choices:
+            part = scheduled(setup, places_of(problem, choice.arm))
+            again.append(choose(problem, choice.arm, [build(problem, choice.arm, samples=NEEDED, setup=part)]))
+        now = together(problem, again)
+
+    def ask(chosen: Sequence[Choice]) -> Checked:
+        given = treatment(problem, [(c.arm, c.found.dose) for c in chosen])
+        return check(problem, given, numerics, setup=setup)
+
+    outcome = _tried(problem, now, ask, "verified")
+    # Without the full wave the ensemble is as large, but the field beside the canal is not checked.
+    lowered = outcome.status == "verified" and not setup.full_wave
+    return replace(
+        outcome, status="provisional" if lowered else outcome.status, notes=[*dict.fromkeys(notes), *outcome.notes]
+    )
+
+
+def full_numerics(problem: Problem) -> Numerics:
+    """The case's numerics with the full wave and at least the samples that a bound needs."""
+    numerics = problem.entry.numerics
+    return numerics.model_copy(update={"fidelity": "full-wave", "ensemble": max(numerics.ensemble, NEEDED)})
+
+
+def _tried(problem: Problem, choices: list[Choice], ask: Ask, status: PlanStatus) -> Outcome:
+    """Ask the full model; correct the surrogate by its answer and try again where that may help."""
+    notes: list[str] = []
+    kept: tuple[list[Choice], Checked] | None = None
+    fix: Correction = NO_CORRECTION
+    for turn in range(1, TRIES + 1):
+        whole = joint(choices)
+        if not whole.safe or (turn > 1 and not whole.reached and kept is not None):
+            break
+        with problem.clock.step("full model"):
+            found = ask(choices)
+        if found.safe and found.reached:
+            return Outcome(status, choices, found, notes)
+        if found.safe and (kept is None or covers(found) > covers(kept[1])):
+            kept = choices, found
+        notes.append(_missed(found, turn))
+        if turn == TRIES or (found.safe and covers(found) < problem.goal.coverage - NEARLY):
+            break
+        fix = _measured(problem, fix, choices, found)
+        if found.result.assessment.ensemble is None and any(c.first.judge.sampled for c in choices):
+            fix = _stricter(fix)
+        with problem.clock.step("dose again"):
+            again = corrected(problem, choices, fix)
+        if [c.found.dose for c in again] == [c.found.dose for c in choices]:
+            break
+        choices = again
+    if kept is None:
+        return Outcome("no safe plan", choices, None, notes)
+    return Outcome("no safe plan", *kept, notes)
+
+
+def covers(found: Checked) -> float:
+    """The least covered target."""
+    return min((row.coverage for row in found.coverage), default=0.0)
+
+
+def _stricter(fix: Correction) -> Correction:
+    """What of a correction makes readings worse: samples must not be relaxed by what a few members do better."""
+    return Correction(
+        {name: max(factor, 1.0) for name, factor in fix.rise_factor.items()},
+        {name: max(factor, 1.0) for name, factor in fix.dose_factor.items()},
+        {name: min(more, 0.0) for name, more in fix.margin_mm.items()},
+        {name: min(more, 0.0) for name, more in fix.coverage.items()},
+    )
+
+
+def _measured(problem: Problem, fix: Correction, choices: Sequence[Choice], found: Checked) -> Correction:
+    """The correction after the full model's answer: it holds the surrogate of the same members against it."""
+    return correction(fix, joint_first(choices), found, goal_ml(problem))
+
+
+def _missed(found: Checked, turn: int) -> str:
+    if not found.safe:
+        names = ", ".join(f"{row.name} ({row.peak_c:.1f} °C, CEM43 {row.cem43_min:.1f} min)" for row in found.broken)
+        return f"Try {turn}: the full model breaks a limit at {names or 'a structure'}."
+    return f"Try {turn}: the full model keeps every limit, but covers only {100 * covers(found):.0f} %."

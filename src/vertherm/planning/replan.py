@@ -1,0 +1,240 @@
+"""The plan where the needle really lies: what the planned dose does there, and the best dose within the limits.
+
+The plan's surrogate is carried to the real place (see ``replan_model``) and held to the plan's full model: what the
+surrogate lacks against the plan's numbers, for the planned place and dose, is added at the real place too. The result
+is provisional.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vertherm.core.errors import InputError
+from vertherm.core.progress import Progress, silent
+from vertherm.geometry.trajectory import Trajectory
+from vertherm.materials.constants import constants
+from vertherm.planning.checks import check_case
+from vertherm.planning.compare_plans import Comparison, compare
+from vertherm.planning.delivered import doses, planned
+from vertherm.planning.limits import requirements
+from vertherm.planning.needle_input import needles_of, placed_really
+from vertherm.planning.objects import Treatment
+from vertherm.planning.optimise.dose import Found, Lattice, Pattern, Search
+from vertherm.planning.optimise.goal import Goal
+from vertherm.planning.optimise.judge import Correction, Judge, Judgement
+from vertherm.planning.optimise.problem import Clock
+from vertherm.planning.outline import Outline
+from vertherm.planning.plan_scale import DOSE_RANGE, RISE_RANGE, SMALL_K, SMALL_MIN
+from vertherm.planning.replan_checks import access_checks, crossed
+from vertherm.planning.replan_document import document
+from vertherm.planning.replan_model import moved_model
+from vertherm.planning.replan_outline import Parts, judged_outline, planned_outline
+from vertherm.planning.replan_rows import Mode, ReplanDocument
+from vertherm.planning.setup import distances_mm
+from vertherm.planning.state import State
+
+if TYPE_CHECKING:
+    from vertherm.planning.surrogate.dose import Dose
+    from vertherm.planning.surrogate.surrogate import Surrogate
+
+POWERS = 6
+"""Powers looked at, in equal ratios over the range that may be chosen; and the planned one."""
+TIME_STEPS = 3
+"""Every third time of the plan's lattice: 15 s."""
+
+
+@dataclass(frozen=True, eq=False)
+class Replan:
+    """A plan at the real place.
+
+    Args:
+        document: everything in words and numbers.
+        comparison: plan and real place with the planned dose.
+        improved: plan and real place with the new dose; None where none was sought or none is safe.
+        treatment: needles as they lie, with the recommended dose; None where no dose is safe.
+        surrogate: of the real place.
+    """
+
+    document: ReplanDocument
+    comparison: Comparison
+    improved: Comparison | None
+    treatment: Treatment | None
+    surrogate: Surrogate
+
+
+def replan(
+    state: State,
+    needles: Mapping[str, Trajectory],
+    *,
+    mode: Mode = "new dose",
+    reconstruction: bool = False,
+    threads: int = 2,
+    progress: Progress = silent,
+) -> Replan:
+    """Recompute a plan for the needles where they really lie.
+
+    Args:
+        state: the planned case.
+        needles: entry and tip by name of the planned needle (any of its places; "" for the only one), RAS mm. Needles
+            that are not named lie as planned.
+        mode: "same dose" predicts the planned dose; "new dose" also seeks the best one within the limits.
+        reconstruction: accept a needle through the canal, to reconstruct what happened; its status stays stop.
+        threads: of the fast model.
+        progress: told what is done.
+
+    Raises:
+        InputError: an unknown needle, a tip outside image or body, needles that touch, or one through the canal.
+    """
+    clock = Clock()
+    with clock.step("checks"):
+        treatment = placed_really(state.treatment, needles)
+        treatment = replace(treatment, reconstruction=treatment.reconstruction or reconstruction)
+        real = needles_of(treatment)
+        goal = Goal.of(state.protocol, state.entry.plan)
+        notes, pierced = check_case(state.case, treatment)
+        placed = {item.name: item for item in treatment.applicators}
+        through = {n.name: crossed(state.case, placed[n.name], state.protocol) for n in real}
+    with clock.step("surrogate"):
+        progress("heat at the real place", 0.0)
+        surrogate = moved_model(state, treatment, goal, threads=threads)
+        progress("heat at the real place", 1.0)
+    with clock.step("dose"):
+        judge = Judge(goal, state.limits(), tuple(t.name for t in state.case.targets), sampled=False)
+        judge = judge.corrected(correction(state, judge))
+        dose = one_dose(treatment, surrogate.places)
+        same = judge(surrogate.readings(dose))
+        found = _best(state, surrogate, judge, dose, goal) if mode == "new dose" else None
+    parts = Parts(
+        state=state,
+        treatment=treatment,
+        planned_needles=needles_of(state.treatment),
+        needles=real,
+        goal=goal,
+        mode=mode,
+        same=same,
+        same_dose=dose,
+        new=found,
+        variants=surrogate.n,
+        pierced=tuple(pierced),
+        crossed={name: [s for s in names if s not in pierced] for name, names in through.items()},
+        not_assessed=_unlabelled(state),
+        notes=tuple(notes),
+    )
+    with clock.step("access"):
+        checks = access_checks(state, treatment, real, goal.margin_mm)
+    outlines = _outlines(parts)
+    comparison = compare(outlines[0], outlines[1])
+    improved = compare(outlines[0], outlines[2]) if len(outlines) > 2 else None
+    result = document(parts, outlines, comparison, checks, clock.rounded())
+    return Replan(result, comparison, improved, _treatment(parts, result), surrogate)
+
+
+def one_dose(treatment: Treatment, places: tuple[str, ...]) -> Dose:
+    """The treatment's schedule as a dose.
+
+    Raises:
+        InputError: antennas that fire together, or none at these places.
+    """
+    found = doses(planned(treatment), places)
+    if len(found) != 1:
+        raise InputError(
+            "This treatment cannot be re-planned.",
+            where="schedule",
+            got=f"{len(found)} courses of activations at the same time",
+            expected="one activation after the other",
+        )
+    return found[0][1]
+
+
+def correction(state: State, judge: Judge) -> Correction:
+    """What the plan's surrogate lacks against the plan's own (full-model) numbers, for its place and dose."""
+    read = _plan_judgement(state, judge)
+    if read is None:
+        return Correction()
+    body = constants("body_temperature").value
+    rows = {row.name: row for row in state.plan.limits}
+    rises = {
+        item.name: float(np.clip((rows[item.name].peak_c - body) / (item.peak_c - body), *RISE_RANGE))
+        for item in read.structures
+        if item.name in rows and min(rows[item.name].peak_c, item.peak_c) >= body + SMALL_K
+    }
+    # What the rise does to the dose is the judge's: only what is then left is a factor on the dose.
+    warmed = _plan_judgement(state, judge.corrected(Correction(rise_factor=rises))) or read
+    factors = {
+        item.name: float(np.clip(rows[item.name].cem43_min / item.cem43_min, *DOSE_RANGE))
+        for item in warmed.structures
+        if item.name in rows and min(rows[item.name].cem43_min, item.cem43_min) >= SMALL_MIN
+    }
+    margins, shares = {}, {}
+    covered = {row.target: row for row in state.plan.coverage}
+    for target in read.targets:
+        full = covered.get(target.name)
+        if full is None:
+            continue
+        # At the ceiling of 1 the difference says nothing.
+        if min(full.coverage, target.coverage) < 1.0:
+            shares[target.name] = full.coverage - target.coverage
+        if full.margin_mm is not None and target.margin_mm is not None:
+            margins[target.name] = full.margin_mm - target.margin_mm
+    return Correction(rises, factors, margins, shares)
+
+
+def _plan_judgement(state: State, judge: Judge) -> Judgement | None:
+    """The plan's dose read by its own surrogate; None where several surrogates share it."""
+    timeline = planned(state.treatment)
+    read = [(s, doses(timeline, s.places)) for s in state.surrogates.values()]
+    read = [(s, found) for s, found in read if found]
+    if len(read) != 1 or len(read[0][1]) != 1:
+        return None
+    surrogate, found = read[0]
+    targets = tuple(name for name in judge.targets if name in surrogate.targets)
+    return replace(judge, targets=targets, sampled=surrogate.samples > 0)(surrogate.readings(found[0][1]))
+
+
+def _best(state: State, surrogate: Surrogate, judge: Judge, dose: Dose, goal: Goal) -> Found:
+    """The best dose within the limits, in the plan's own order of places; coarser than the plan's search, for speed."""
+    plan = state.entry.plan
+    whole = Lattice.of(plan.power_w, plan.time_s)
+    powers = np.geomspace(whole.powers_w[0], whole.powers_w[-1], POWERS)
+    given = {round(pulse.power_w) for pulse in dose.pulses}
+    chosen = sorted({float(round(power)) for power in powers} | {float(power) for power in given})
+    times = sorted({*whole.times_s[::TIME_STEPS], *(p.on_s for p in dose.pulses), whole.times_s[-1]})
+    pattern = Pattern(tuple(p.place for p in dose.pulses), max(p.pause_s for p in dose.pulses))
+    search = Search(lambda d: judge(surrogate.readings(d)), goal, Lattice(tuple(chosen), tuple(times)), {})
+    scores = search.coarse(pattern)
+    search.fine(pattern, scores)
+    return search.best()
+
+
+def _unlabelled(state: State) -> tuple[str, ...]:
+    wanted = [
+        requirement
+        for target in state.case.targets
+        for requirement in requirements(state.protocol, target.level, state.case.anatomy, target.centre_mm)
+    ]
+    return tuple(dict.fromkeys(r.name for r in wanted if not r.answered_by))
+
+
+def _outlines(parts: Parts) -> list[Outline]:
+    """The plan, the real place with the same dose, and with the new dose where one is safe."""
+    anatomy = parts.state.case.anatomy
+    far = distances_mm(anatomy, parts.treatment.trajectories)
+    found = [
+        planned_outline(parts, distances_mm(anatomy, parts.state.treatment.trajectories)),
+        judged_outline(parts, "real place, same dose", parts.same, parts.same_dose, far),
+    ]
+    if parts.new is not None and parts.new.judgement.safe:
+        found.append(judged_outline(parts, "real place, new dose", parts.new.judgement, parts.new.dose, far))
+    return found
+
+
+def _treatment(parts: Parts, result: ReplanDocument) -> Treatment | None:
+    if result.recommendation == "no safe dose":
+        return None
+    if not result.new_dose or parts.new is None:
+        return parts.treatment
+    return replace(parts.treatment, schedule=parts.new.dose.schedule(parts.places))

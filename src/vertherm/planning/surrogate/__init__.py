@@ -1,0 +1,1 @@
+"""The fast dose model behind the optimiser: any dose of one arrangement of needles in milliseconds."""

@@ -1,0 +1,168 @@
+"""Never an unsafe plan: what becomes of a dose when the full model says otherwise than the surrogate.
+
+The full model is played by a closed form (``closed_form``) with other numbers than the surrogate's: hotter by a known
+factor, or with a smaller zone. Expected: a plan only where the true closed form keeps every limit and reaches the goal;
+the dose steps down after the full model broke a limit, by what the full model found (one try is enough where the error
+is a constant factor); no third try; otherwise "no safe plan" with nothing to apply.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.planning.optimise.closed_form import ClosedForm
+from tests.planning.optimise.problems import problem_for
+from vertherm.planning.limits import judge as status_of
+from vertherm.planning.optimise import verify
+from vertherm.planning.optimise.check import Checked, lacking_mm
+from vertherm.planning.optimise.judge import Correction, Judge
+from vertherm.planning.optimise.models import Model
+from vertherm.planning.optimise.problem import Problem
+from vertherm.planning.optimise.several import Choice, choose
+from vertherm.planning.plan import CoverageRow, LimitRow
+
+
+def truth(problem: Problem, model: ClosedForm, asked: list[Any]) -> Any:
+    """A full model that answers with the closed form ``model``."""
+
+    def ask(choices: list[Choice]) -> Checked:
+        dose = choices[0].found.dose
+        asked.append(dose)
+        readings = model.readings(dose)
+        limits = []
+        for name, read in readings.structures.items():
+            limit = problem.limits[name]
+            peak, minutes = float(read.peak_c.max()), float(read.cem43_min.max())
+            limits.append(
+                LimitRow(
+                    name=name,
+                    status=status_of(peak, minutes, limit),
+                    peak_c=peak,
+                    cem43_min=minutes,
+                    stop_c=limit.stop_c,
+                    stop_cem43_min=limit.stop_cem43_min,
+                    warn_c=limit.warn_c,
+                    warn_cem43_min=limit.warn_cem43_min,
+                )
+            )
+        target = readings.targets["target"]
+        coverage = float(target.coverage.min())
+        row = CoverageRow(
+            target="target",
+            coverage=coverage,
+            lesion_coverage=float(target.lesion_coverage.min()),
+            margin_mm=float(target.margin_mm.min()),
+            reached=problem.goal.reached(coverage),
+        )
+        result = SimpleNamespace(assessment=SimpleNamespace(structures=[], notes=[], ensemble=None, members=[]))
+        return Checked(None, result, tuple(limits), (row,), {}, problem.goal.warn_is_limit)  # type: ignore[arg-type]
+
+    return ask
+
+
+def start(problem: Problem, model: ClosedForm) -> list[Choice]:
+    judge = Judge(problem.goal, problem.limits, ("target",), sampled=False)
+    arm: Any = SimpleNamespace(
+        name="P1",
+        target=SimpleNamespace(name="target"),
+        needle_of=(0,),
+        back_mm=(0.0,),
+        paths=(SimpleNamespace(name="P1"),),
+    )
+    return [choose(problem, arm, [Model(model, judge)])]  # type: ignore[arg-type]
+
+
+def surrogate(heat: float = 1.0, reach: float = 1.0) -> ClosedForm:
+    # Slow structure, fast zone: the goal (10 mm) is reached at x >= 25 W.
+    return ClosedForm({"root L3 left": (0.10 * heat, 120.0)}, (2.0 * reach, 120.0))
+
+
+def test_a_true_surrogate_gives_a_plan_at_once() -> None:
+    problem, asked = problem_for(margin_mm=2.0), []
+    outcome = verify._tried(problem, start(problem, surrogate()), truth(problem, surrogate(), asked), "provisional")
+    assert outcome.status == "provisional"
+    assert len(asked) == 1
+    assert outcome.checked is not None
+    assert outcome.checked.safe
+    assert outcome.checked.reached
+
+
+def test_steps_down_when_the_full_model_breaks_a_limit() -> None:
+    # The surrogate plans x >= 25 against a zone that in truth reaches 1.3 times as far (x >= 14.8 would do), and the
+    # truth is 3.5 times as hot: 25 * 0.35 = 8.75 K break the limit of 8 K. Taken over with 2 %: x < 8 / 0.357 = 22.4.
+    problem, asked = problem_for(margin_mm=2.0), []
+    true = surrogate(heat=3.5, reach=1.3)
+    outcome = verify._tried(problem, start(problem, surrogate()), truth(problem, true, asked), "provisional")
+    assert len(asked) == 2
+    first, second = (true.amount(dose, 120.0, 0) for dose in asked)
+    assert not status_ok(problem, true, asked[0])
+    assert second < first, "the dose was lowered"
+    assert outcome.status == "provisional"
+    assert status_ok(problem, true, asked[1])
+    assert 20.0 < second < 22.5
+    assert any("breaks a limit at root L3 left" in note for note in outcome.notes)
+
+
+def status_ok(problem: Problem, model: ClosedForm, dose: Any) -> bool:
+    judge = Judge(problem.goal, problem.limits, ("target",), sampled=False)
+    return judge(model.readings(dose)).safe
+
+
+def test_no_plan_when_the_truth_has_none() -> None:
+    # In truth the goal costs 25 * 0.6 = 15 K at the root: nothing safe reaches it.
+    problem, asked = problem_for(margin_mm=2.0), []
+    outcome = verify._tried(
+        problem, start(problem, surrogate()), truth(problem, surrogate(heat=6.0), asked), "provisional"
+    )
+    assert outcome.status == "no safe plan"
+    assert len(asked) <= verify.TRIES
+    if outcome.checked is not None:
+        assert outcome.checked.safe, "what is shown beside no plan keeps the limits too"
+
+
+def test_more_dose_when_the_zone_falls_short() -> None:
+    # The true zone is 1.5 % smaller: coverage 0.985**3 = 0.956 at first; the second dose must reach x >= 25.8.
+    problem, asked = problem_for(margin_mm=2.0), []
+    true = surrogate(reach=0.985)
+    outcome = verify._tried(problem, start(problem, surrogate()), truth(problem, true, asked), "provisional")
+    assert len(asked) == 2
+    assert outcome.status == "provisional"
+    assert true.amount(asked[1], 120.0, 0) >= 25.0 / 0.985**2 * 0.999
+
+
+@pytest.mark.parametrize("heat", [1.0, 1.5, 2.0, 3.0, 5.0, 8.0])
+@pytest.mark.parametrize("reach", [0.8, 0.95, 1.0, 1.2])
+def test_a_plan_is_never_unsafe(heat: float, reach: float) -> None:
+    problem, asked = problem_for(margin_mm=2.0), []
+    true = surrogate(heat=heat, reach=reach)
+    outcome = verify._tried(problem, start(problem, surrogate()), truth(problem, true, asked), "provisional")
+    assert len(asked) <= verify.TRIES
+    if outcome.status != "no safe plan":
+        judge = Judge(problem.goal, problem.limits, ("target",), sampled=False)
+        judgement = judge(true.readings(outcome.choices[0].found.dose))
+        assert judgement.safe
+        assert judgement.coverage >= 0.999
+    elif outcome.checked is not None:
+        assert outcome.checked.safe
+
+
+def test_missing_cap() -> None:
+    # Half of a ball of 10 mm is missed by a cap as high as the radius; all of it by the diameter; nothing by 0.
+    volume = 4.0 / 3.0 * np.pi * 10.0**3 / 1000.0
+    assert lacking_mm(0.5, volume) == pytest.approx(10.0, abs=0.02)
+    assert lacking_mm(1.0, volume) == pytest.approx(0.0, abs=0.02)
+    assert lacking_mm(0.0, volume) == pytest.approx(20.0, abs=0.2)
+    # A cap of 2 mm: pi * 4 * 28 / 3 = 117.3 mm3 of 4188.8.
+    assert lacking_mm(1 - 117.3 / 4188.8, volume) == pytest.approx(2.0, abs=0.02)
+
+
+def test_samples_are_never_relaxed_by_what_a_few_members_do_better() -> None:
+    # A cooler full model (0.5 of the rise) and a wider zone change nothing; a hotter one and a smaller zone do.
+    kinder = Correction({"a": 0.5}, {"a": 0.2}, {"t": 1.0}, {"t": 0.1})
+    assert verify._stricter(kinder) == Correction({"a": 1.0}, {"a": 1.0}, {"t": 0.0}, {"t": 0.0})
+    harder = Correction({"a": 1.5}, {"a": 3.0}, {"t": -1.0}, {"t": -0.1})
+    assert verify._stricter(harder) == harder
