@@ -165,8 +165,9 @@ class _Ours:
         self.box = np.array([1, 0, 1, 0, 1, 0], np.int64)
         none = (np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(size + 1, np.int64))
         self.faces = (*none, *none)
+        self.fluid = (*none[:2], none[1], none[2])
         self.fin = Fin.pack((), f["w"], 1e-3)
-        self.heats, self.heat = np.zeros((STAGES - 1, 2, size)), np.zeros((STAGES - 1, 0))
+        self.heats, self.heat = np.zeros((STAGES - 1, 3, size)), np.zeros((STAGES - 1, 0))
         self.sums, self.extra = np.zeros((size, size), np.float32), np.zeros(size)
 
     def stage(self, X: Field, target: Field, factors: Factors) -> None:
@@ -176,14 +177,15 @@ class _Ours:
     def step(self, plan: Plan) -> None:
         f, none = self.f, np.zeros(0)
         self.team.run(
-            kernels_step.rates, f["Y"], f["rate"], f["s"], f["G"], f4(1.0), self.medium, self.faces, self.fin.group,
-            none, none, self.rows[1], self.fin.rows, self.box, self.spans, self.cuts, self.heats[0], none, none,
+            kernels_step.rates, f["Y"], f["rate"], f["s"], f["G"], f4(1.0), self.medium, self.faces, self.fluid,
+            self.fin.group, none, none, self.rows[1], self.fin.rows, self.box, self.spans, self.cuts, self.heats[0],
+            none, none,
         )  # fmt: skip
         self.team.run(
             kernels_step.step, (f["Y"], f["G"], f["peak"], f["cem"], f["omega"], f["latent"], self.model),
             (f["rate"], f["Da"], f["Db"]), (f["p"], f["capacity"]), plan.factors, plan.operators, plan.first,
-            f4(STEP_S), self.medium, self.curve, self.faces, self.fin.group, none, self.tables, self.marks, self.rows,
-            self.box, self.spans, self.cuts, self.heats, none, self.heat, self.sums, self.extra, False,
+            f4(STEP_S), self.medium, self.curve, self.faces, self.fluid, self.fin.group, none, self.tables, self.marks,
+            self.rows, self.box, self.spans, self.cuts, self.heats, none, self.heat, self.sums, self.extra, False,
         )  # fmt: skip
         most, rate, before, active = self.rows
         self.rows = (before, rate, most, active)

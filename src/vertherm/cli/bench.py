@@ -22,6 +22,8 @@ class Part(StrEnum):
     work_precision = "work-precision"
     margin = "margin"
     ensemble = "ensemble"
+    access = "access"
+    plan = "plan"
     statistics = "statistics"
     registry = "registry"
 

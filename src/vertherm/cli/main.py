@@ -9,12 +9,16 @@ import typer
 
 from vertherm import RESEARCH_NOTICE, __version__
 from vertherm.cli import (
+    access,
     bench,
     calibrate,
     demo,
+    monitor,
+    plan,
     registry,
     registry_keep,
     registry_options,
+    replan,
     review,
     sensitivity,
     simulate,
@@ -24,7 +28,7 @@ from vertherm.core.errors import VerthermError
 
 app = typer.Typer(
     name="vertherm",
-    help=f"Microwave ablation of spinal tumours: prediction, safety, registry, review. {RESEARCH_NOTICE}",
+    help=f"Microwave ablation of spinal tumours: paths, plan, prediction, safety, registry, review. {RESEARCH_NOTICE}",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,6 +36,10 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
+app.command("access")(access.access)
+app.command("plan")(plan.plan)
+app.command("replan")(replan.replan)
+app.command("monitor")(monitor.monitor)
 app.command("sensitivity")(sensitivity.sensitivity)
 app.command("calibrate")(calibrate.calibrate)
 app.command("validate")(validate.validate)

@@ -52,17 +52,14 @@ def halo(width: float = 2.0, colour: str = "black") -> list[Any]:
     return [patheffects.withStroke(linewidth=width, foreground=colour)]
 
 
-def picture_axes(figure: Figure, plane: Plane, left_in: float = 0.0, title: str = "") -> Axes:
-    """Axes in millimetres at the common scale, with the title above; ``left_in`` places them in the figure."""
-    width, height = (size * INCH_PER_MM for size in plane.size_mm)
+def picture_axes(
+    figure: Figure, plane: Plane, left_in: float = 0.0, title: str = "", scale: float = INCH_PER_MM
+) -> Axes:
+    """Axes in millimetres with the title above; ``left_in`` places them, ``scale`` is inches a millimetre."""
+    width, height = (size * scale for size in plane.size_mm)
     total_w, total_h = figure.get_size_inches()
     ax = figure.add_axes((left_in / total_w, 0.0, width / total_w, height / total_h))
-    ax.set(xlim=plane.u_mm, ylim=plane.v_mm, aspect="equal")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.set_facecolor("#303030")
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    dress(ax, plane)
     if title:
         figure.text(
             (left_in + 0.03) / total_w, 1 - 0.5 * _STRIP / total_h, title, fontsize=9, weight="bold", va="center"
@@ -70,10 +67,22 @@ def picture_axes(figure: Figure, plane: Plane, left_in: float = 0.0, title: str 
     return ax
 
 
-def plane_figure(planes: list[Plane], gap_in: float = 0.08, right_in: float = 0.0) -> tuple[Figure, list[float]]:
+def dress(ax: Axes, plane: Plane) -> None:
+    """Make axes show a plane in millimetres, without ticks or frame."""
+    ax.set(xlim=plane.u_mm, ylim=plane.v_mm, aspect="equal")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_facecolor("#303030")
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def plane_figure(
+    planes: list[Plane], gap_in: float = 0.08, right_in: float = 0.0, scale: float = INCH_PER_MM
+) -> tuple[Figure, list[float]]:
     """A figure for planes side by side, and where each starts in inches."""
-    widths = [plane.size_mm[0] * INCH_PER_MM for plane in planes]
-    height = max(plane.size_mm[1] for plane in planes) * INCH_PER_MM + _STRIP
+    widths = [plane.size_mm[0] * scale for plane in planes]
+    height = max(plane.size_mm[1] for plane in planes) * scale + _STRIP
     starts = [sum(widths[:i]) + gap_in * i for i in range(len(widths))]
     return new_figure(starts[-1] + widths[-1] + right_in, height), starts
 

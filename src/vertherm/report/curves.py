@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +17,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CURVES = 12
+THERMOCOUPLE = "thermocouple"
+"""Kind of the curves at points."""
 _BLUE, _WARN, _STOP = "#0072b2", "#b07800", "#b2182b"
 _POWER_STYLE = {"forward": ("#0072b2", "-"), "net": ("#b07800", "--"), "absorbed": ("#b2182b", "-.")}
 
 
 def shown_curves(scene: Scene) -> list[Curve]:
-    """The curves nearest to (or furthest beyond) their stop limit first, at most :data:`MOST_CURVES`."""
-    return sorted(scene.curves, key=lambda curve: _highest(curve) - (curve.stop_c or 45.0), reverse=True)[:MOST_CURVES]
+    """The structures nearest to (or furthest beyond) their stop limit first, at most :data:`MOST_CURVES`."""
+    inside = [curve for curve in scene.curves if curve.kind != THERMOCOUPLE]
+    return sorted(inside, key=lambda curve: _highest(curve) - (curve.stop_c or 45.0), reverse=True)[:MOST_CURVES]
+
+
+def thermocouple_curves(scene: Scene) -> list[Curve]:
+    """The curves that thermocouples should read, in the order of the case."""
+    return [curve for curve in scene.curves if curve.kind == THERMOCOUPLE]
 
 
 def _highest(curve: Curve) -> float:
@@ -30,18 +39,27 @@ def _highest(curve: Curve) -> float:
     return float(values.max()) if values.size else -np.inf
 
 
-def draw_temperatures(assessment: Assessment, scene: Scene) -> Figure:
-    """Temperature over time at the structures, one small diagram each, with band, limits and time of switch-off."""
-    curves = shown_curves(scene)
+def draw_temperatures(assessment: Assessment, scene: Scene, curves: Sequence[Curve] | None = None) -> Figure:
+    """Temperature over time, one small diagram a curve, with band, limits and time of switch-off.
+
+    Args:
+        assessment: for the marks.
+        scene: for the times of power; its structures are drawn where ``curves`` is None.
+        curves: what to draw.
+    """
+    curves = shown_curves(scene) if curves is None else curves
     columns = min(3, max(len(curves), 1))
     rows = max(-(-len(curves) // columns), 1)
-    height = 2.45 * rows + 0.35
-    figure = canvas.new_figure(3.9 * columns, height)
+    width, height = 3.9 * columns, 2.45 * rows + 0.35
+    figure = canvas.new_figure(width, height)
     for position, curve in enumerate(curves):
         ax = figure.add_subplot(rows, columns, position + 1)
         _temperature(ax, curve, scene)
         canvas.stamp_diagram(ax, synthetic=assessment.synthetic)
-    figure.tight_layout(pad=0.7, rect=(0, 0.3 / height, 1, 1))
+    # Fixed margins in inches: measuring every text for a tight layout takes longer than drawing.
+    figure.subplots_adjust(
+        left=0.48 / width, right=1 - 0.12 / width, bottom=0.72 / height, top=1 - 0.28 / height, wspace=0.18, hspace=0.42
+    )
     if figure.axes:
         figure.legend(
             *figure.axes[0].get_legend_handles_labels(), loc="lower left", ncols=6, fontsize=7.5, frameon=False
@@ -151,6 +169,15 @@ def temperatures(assessment: Assessment, scene: Scene) -> Picture:
     return canvas.encode(
         draw_temperatures(assessment, scene), "Temperature over time at the structures", alt, vector=True
     )
+
+
+def thermocouples(assessment: Assessment, scene: Scene) -> Picture:
+    """What each thermocouple should read over time, nominal and band."""
+    shown = thermocouple_curves(scene)
+    names = ", ".join(f"{c.name} up to {_highest(c):.1f} °C at most" for c in shown)
+    alt = f"Predicted readings over time: {names}. The peaks stand in the table of thermocouples."
+    figure = draw_temperatures(assessment, scene, shown)
+    return canvas.encode(figure, "Predicted readings of the thermocouples", alt, vector=True)
 
 
 def power(assessment: Assessment, scene: Scene) -> Picture:

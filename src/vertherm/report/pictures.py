@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import FloatArray, Volume
@@ -16,8 +14,9 @@ from vertherm.planning.assessment import Assessment
 from vertherm.planning.scene import Needle, Scene, ZoneField
 from vertherm.report import canvas, style
 from vertherm.report.canvas import INCH_PER_MM, Picture, halo
+from vertherm.report.patient import LegendRow, PatientPainter, write_name
 from vertherm.report.planes import Plane, needle_plane, sampled, standard_plane
-from vertherm.report.slices import STEP_MM, mask_values, zone_values
+from vertherm.report.slices import STEP_MM, zone_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,27 +24,23 @@ if TYPE_CHECKING:
 
 _FROM_C, _FULL_C = 38.0, 46.0
 """The temperature overlay fades in between these: below, the CT shows untouched."""
-_NOT_OUTLINED = frozenset({"bone", "muscle", "cortex", "disc", "lung"})
 
 
-@dataclass(frozen=True)
-class LegendRow:
-    """One line of the legend: what it is, its colour, whether its outline is dashed."""
-
-    name: str
-    colour: str
-    dashed: bool
-    note: str = ""
-
-
-class Painter:
+class Painter(PatientPainter):
     """Draws the pictures of one assessed scene; what is drawn ends up in :attr:`legend`."""
 
     def __init__(self, assessment: Assessment, scene: Scene) -> None:
+        synthetic = {target.name: target.synthetic for target in assessment.targets}
+        super().__init__(
+            scene.ct,
+            scene.structures,
+            scene.lesions,
+            level=assessment.level,
+            synthetic=assessment.synthetic,
+            made_up=[name for name in scene.lesions if synthetic.get(name, assessment.synthetic)],
+        )
         self.assessment, self.scene = assessment, scene
-        self._drawn: dict[str, LegendRow] = {}
         self._planes: dict[str, Plane] = {}
-        self._masks: dict[tuple[int, int, bool], NDArray[Any]] = {}
 
     @cached_property
     def focus_mm(self) -> FloatArray:
@@ -73,16 +68,6 @@ class Painter:
                 else standard_plane(name, self.focus_mm, grid)
             )
         return self._planes[name]
-
-    def covered(self, plane: Plane, mask: Volume, *, smooth: bool = True) -> NDArray[Any]:
-        """How far a mask covers a plane; kept, because each plane is drawn several times."""
-        # Planes and masks live as long as the painter, so their identities are safe keys.
-        key = (id(plane), id(mask), smooth)
-        if self._planes.get(plane.name) is not plane:
-            return mask_values(mask, plane, smooth=smooth)
-        if key not in self._masks:
-            self._masks[key] = mask_values(mask, plane, smooth=smooth).astype(np.float32)
-        return self._masks[key]
 
     @cached_property
     def deciding(self) -> str:
@@ -113,33 +98,27 @@ class Painter:
         distances = self._from_antennas(np.asarray(self._deciding_point(), float)[None])
         return self.scene.needles[int(np.argmin(distances))].trajectory
 
-    def legend(self) -> list[LegendRow]:
-        """What the outlines drawn so far mean."""
-        return list(self._drawn.values())
-
     def out_of_view(self, names: Iterable[str]) -> list[str]:
         """Names of outlined structures that cross none of the planes."""
-        planes = [self.plane(name) for name in names]
-        outlined = [item for item in self.scene.structures if str(item.kind) not in _NOT_OUTLINED]
-        return [item.name for item in outlined if not any(self.covered(p, item.mask).max() >= 0.5 for p in planes)]
+        return self.not_seen(self.plane(name) for name in names)
 
     # pictures
 
     def anatomy(self, name: str) -> Picture:
         """CT in the bone window with lesion, needle and structures."""
         figure, title = self.draw_anatomy(name)
-        return canvas.encode(figure, title, self._alt(title, name, "no temperatures"))
+        return canvas.encode(figure, title, self.alt(title, self.plane(name), "no temperatures"))
 
     def temperature(self, name: str) -> Picture:
         """CT with the nominal peak temperature, zones, lesion, needle and structures."""
         figure, title = self.draw_temperature(name)
         peak = f"peak temperature of the nominal member up to {float(np.nanmax(self.scene.peak_c.data)):.0f} °C"
-        return canvas.encode(figure, title, self._alt(title, name, peak))
+        return canvas.encode(figure, title, self.alt(title, self.plane(name), peak))
 
     def mr(self, name: str) -> Picture:
         """MR in the same plane with lesion, needle and structures."""
         figure, title = self.draw_mr(name)
-        return canvas.encode(figure, title, self._alt(title, name, "no temperatures"))
+        return canvas.encode(figure, title, self.alt(title, self.plane(name), "no temperatures"))
 
     def zones(self, zone: ZoneField, position: int) -> Picture:
         """One metric in the three planes: nominal zone solid, smallest and largest of all members thin and dashed."""
@@ -154,11 +133,13 @@ class Painter:
         figure, _ = canvas.plane_figure([plane])
         title = f"{_title(name)}: CT, bone window"
         ax = canvas.picture_axes(figure, plane, title=title)
-        self._ct(ax, plane)
-        derived = self._structures(ax, plane, names=True)
-        self._lesions(ax, plane)
-        self._needles(ax, plane)
-        self._finish(ax, plane, derived)
+        self.background(ax, plane)
+        derived = self.outlines(ax, plane, names=True)
+        self.tint_protection(ax, plane, names=True)
+        self.outline_lesions(ax, plane)
+        self.draw_needles(ax, plane)
+        self._thermocouples(ax, plane)
+        self.finish(ax, plane, derived)
         return figure, title
 
     def draw_temperature(self, name: str) -> tuple[Figure, str]:
@@ -167,14 +148,15 @@ class Painter:
         figure, _ = canvas.plane_figure([plane], right_in=0.62)
         title = f"{_title(name)}: peak temperature (nominal)"
         ax = canvas.picture_axes(figure, plane, title=title)
-        self._ct(ax, plane)
+        self.background(ax, plane)
         self._heat(figure, ax, plane)
-        derived = self._structures(ax, plane, names=False)
-        self._lesions(ax, plane)
+        derived = self.outlines(ax, plane, names=False)
+        self.tint_protection(ax, plane, names=False)
+        self.outline_lesions(ax, plane)
         for position, zone in enumerate(self.scene.zones):
             self._contour(ax, plane, zone, zone.nominal, style.zone_colour(position), 1.5)
-        self._needles(ax, plane)
-        self._finish(ax, plane, derived)
+        self.draw_needles(ax, plane)
+        self.finish(ax, plane, derived)
         return figure, title
 
     def draw_mr(self, name: str) -> tuple[Figure, str]:
@@ -188,10 +170,12 @@ class Painter:
         finite = values[np.isfinite(values)]
         low, high = np.percentile(finite, [1, 99.5]) if finite.size else (0.0, 1.0)
         canvas.grey(ax, plane, values, float(low), float(max(high, low + 1e-6)))
-        derived = self._structures(ax, plane, names=True)
-        self._lesions(ax, plane)
-        self._needles(ax, plane)
-        self._finish(ax, plane, derived)
+        derived = self.outlines(ax, plane, names=True)
+        self.tint_protection(ax, plane, names=True)
+        self.outline_lesions(ax, plane)
+        self.draw_needles(ax, plane)
+        self._thermocouples(ax, plane)
+        self.finish(ax, plane, derived)
         return figure, title
 
     def draw_zones(self, zone: ZoneField, position: int) -> tuple[Figure, str]:
@@ -201,31 +185,53 @@ class Painter:
         colour = style.zone_colour(position)
         for plane, start in zip(planes, starts, strict=True):
             ax = canvas.picture_axes(figure, plane, start, title=f"{zone.label.split(' (')[0]}, {plane.name}")
-            self._ct(ax, plane)
+            self.background(ax, plane)
             self._between(ax, plane, zone, colour)
             for volume in (zone.smallest, zone.largest):
                 self._contour(ax, plane, zone, volume, colour, 0.9, dashed=True)
             self._contour(ax, plane, zone, zone.nominal, colour, 1.8)
-            self._lesions(ax, plane)
-            self._needles(ax, plane, label=False)
-            self._finish(ax, plane, False, bar_mm=10.0)
+            self.outline_lesions(ax, plane)
+            self.draw_needles(ax, plane, label=False)
+            self.finish(ax, plane, False, bar_mm=10.0)
         return figure, f"Zone by {zone.label}"
 
     # layers
 
-    def background(self, ax: Axes, plane: Plane) -> None:
-        """The CT under a map that another module draws."""
-        self._ct(ax, plane)
-
     def foreground(self, ax: Axes, plane: Plane) -> None:
         """Lesion, needles and marks over it."""
-        self._lesions(ax, plane)
-        self._needles(ax, plane, label=False)
-        self._finish(ax, plane, False, bar_mm=10.0)
+        self.outline_lesions(ax, plane)
+        self.draw_needles(ax, plane, label=False)
+        self.finish(ax, plane, False, bar_mm=10.0)
 
-    def _ct(self, ax: Axes, plane: Plane) -> None:
-        centre, width = style.BONE_WINDOW
-        canvas.grey(ax, plane, sampled(self.scene.ct, plane, STEP_MM), centre - width / 2, centre + width / 2)
+    def tint_protection(self, ax: Axes, plane: Plane, *, names: bool) -> None:
+        """Where gas or fluid lies: a tint with dots and its outline."""
+        for item in self.scene.protection:
+            inside = self.covered(plane, item.region)
+            if inside.max() < 0.5:
+                continue
+            ax.contourf(
+                *plane.axes(STEP_MM), inside, levels=[0.5, 2.0], colors=[style.MEDIUM_COLOUR], alpha=0.3, zorder=2,
+                hatches=["...."],
+            )  # fmt: skip
+            self.outline(ax, plane, inside, 0.5, style.MEDIUM_COLOUR, 1.6)
+            name = f"{item.name} ({style.medium(item.medium)})"
+            self._drawn.setdefault(f"medium {item.name}", LegendRow(name, style.MEDIUM_COLOUR, False, "dotted area"))
+            if names:
+                write_name(ax, plane, inside, name, style.MEDIUM_COLOUR, [])
+
+    def _thermocouples(self, ax: Axes, plane: Plane) -> None:
+        """Points that lie within 2 mm of the plane, with their names."""
+        for row in self.assessment.thermocouples:
+            u, v, distance = plane.project(np.array(row.position_ras_mm))
+            if abs(float(distance)) <= 2.0:
+                ax.plot(
+                    u, v, marker="P", ms=6, mfc="#f0e442", mec="black", mew=0.9, ls="none", zorder=15,
+                    gid="thermocouple",
+                )  # fmt: skip
+                ax.annotate(
+                    row.name, (float(u), float(v)), xytext=(5, 4), textcoords="offset points", color="#f0e442",
+                    fontsize=6.5, weight="bold", path_effects=halo(2), zorder=21, annotation_clip=True,
+                )  # fmt: skip
 
     def _heat(self, figure: Figure, ax: Axes, plane: Plane) -> None:
         values = sampled(self.scene.peak_c, plane, STEP_MM)
@@ -255,36 +261,6 @@ class Painter:
         bar.ax.tick_params(labelsize=7)
         bar.ax.set_title("°C", fontsize=8, pad=6)
 
-    def _structures(self, ax: Axes, plane: Plane, *, names: bool) -> bool:
-        """Outlines of all structures that cross the plane; True where one of them is derived."""
-        derived, taken = False, list[tuple[float, float]]()
-        for structure in self.scene.structures:
-            kind = str(structure.kind)
-            if kind in _NOT_OUTLINED:
-                continue
-            inside = self.covered(plane, structure.mask, smooth=kind != "skin")
-            if inside.max() < 0.5 or inside.min() > 0.5:
-                continue
-            colour = style.kind_colour(kind)
-            self._draw(ax, plane, inside, 0.5, colour, 1.1, dashed=structure.derived)
-            derived = derived or structure.derived
-            row = LegendRow(
-                _group(structure.name, kind), colour, structure.derived, "derived" if structure.derived else ""
-            )
-            self._drawn.setdefault(f"{row.name}{row.dashed}", row)
-            if names:
-                _name(ax, plane, inside, structure.name, colour, taken)
-        return derived
-
-    def _lesions(self, ax: Axes, plane: Plane) -> None:
-        synthetic = {target.name: target.synthetic for target in self.assessment.targets}
-        for name, lesion in self.scene.lesions.items():
-            note = style.SYNTHETIC_MARK if synthetic.get(name, self.assessment.synthetic) else ""
-            inside = self.covered(plane, lesion)
-            if inside.max() >= 0.5:
-                self._draw(ax, plane, inside, 0.5, style.LESION_COLOUR, 2.0)
-                self._drawn.setdefault(f"lesion {name}", LegendRow(f"lesion: {name}", style.LESION_COLOUR, False, note))
-
     def _contour(
         self,
         ax: Axes,
@@ -297,28 +273,7 @@ class Painter:
         dashed: bool = False,
     ) -> None:
         values, level = zone_values(zone, volume, plane)
-        self._draw(ax, plane, values, level, colour, width, dashed=dashed)
-
-    def _draw(
-        self,
-        ax: Axes,
-        plane: Plane,
-        values: NDArray[Any],
-        level: float,
-        colour: str,
-        width: float,
-        *,
-        dashed: bool = False,
-    ) -> None:
-        finite = values[np.isfinite(values)]
-        if not finite.size or not finite.min() < level <= finite.max():
-            return
-        u, v = plane.axes(STEP_MM)
-        lines = ax.contour(
-            u, v, np.ma.masked_invalid(values), levels=[level], colors=[colour], linewidths=width,
-            linestyles="dashed" if dashed else "solid", zorder=10,
-        )  # fmt: skip
-        lines.set_path_effects(halo(width + 1.0))
+        self.outline(ax, plane, values, level, colour, width, dashed=dashed)
 
     def _between(self, ax: Axes, plane: Plane, zone: ZoneField, colour: str) -> None:
         """Tint where members disagree: inside the largest zone, outside the smallest."""
@@ -332,7 +287,7 @@ class Painter:
             extent=(*plane.u_mm, *plane.v_mm), origin="lower", interpolation="nearest", zorder=1,
         )  # fmt: skip
 
-    def _needles(self, ax: Axes, plane: Plane, *, label: bool = True) -> None:
+    def draw_needles(self, ax: Axes, plane: Plane, *, label: bool = True) -> None:
         """Every needle; tips carry their antenna's name where there are several."""
         several = len(self.scene.needles) > 1
         for needle in self.scene.needles:
@@ -361,64 +316,6 @@ class Painter:
                 path_effects=halo(2), zorder=20,
             )  # fmt: skip
 
-    def _finish(self, ax: Axes, plane: Plane, derived: bool, bar_mm: float = 20.0) -> None:
-        ax.set(xlim=plane.u_mm, ylim=plane.v_mm)
-        canvas.orientation_marks(ax, plane)
-        canvas.scale_bar(ax, plane, bar_mm)
-        canvas.stamp(ax, synthetic=self.assessment.synthetic, derived=derived, level=self.assessment.level)
-
-    def _alt(self, title: str, name: str, what: str) -> str:
-        marks = self.plane(name).marks()
-        lesions = ", ".join(self.scene.lesions) or "none"
-        return (
-            f"{title}, {self.assessment.level}. Picture left is {_words(marks['left'])}, picture right is "
-            f"{_words(marks['right'])}. Lesion: {lesions}; {what}. "
-            f"{style.SYNTHETIC_MARK + '. ' if self.assessment.synthetic else ''}Research only."
-        )
-
 
 def _title(name: str) -> str:
     return {"needle": "Along the needle"}.get(name, name.capitalize())
-
-
-def _words(mark: str) -> str:
-    names = {"R": "right", "L": "left", "A": "anterior", "P": "posterior", "S": "superior", "I": "inferior"}
-    return "patient " + "-".join(names[letter] for letter in mark)
-
-
-def _group(name: str, kind: str) -> str:
-    """Legend name: roots, vessels and bowel share a line by kind, single structures keep their name."""
-    return {"root": "nerve roots", "vessel": "vessels", "bowel": "bowel"}.get(kind, name)
-
-
-def _name(
-    ax: Axes, plane: Plane, inside: NDArray[Any], name: str, colour: str, taken: list[tuple[float, float]]
-) -> None:
-    """Write a structure's name beside its outline, moved down while another name is in the way."""
-    u, v = plane.axes(STEP_MM)
-    rows, columns = np.nonzero(inside >= 0.5)
-    if len(rows) * STEP_MM**2 < 2.0:
-        return
-    if len(rows) * STEP_MM**2 > 400 or np.ptp(u[columns]) > 30:
-        nearest = int(np.argmin(np.hypot(u[columns], v[rows])))
-        x, y = float(u[columns[nearest]]), float(v[rows[nearest]])
-    else:
-        x, y = float(u[columns].max() + 0.8), float(v[rows].mean())
-    # Only names that stay beside what they name, clear of the letters at the edges, are written.
-    if not (plane.u_mm[0] + 5 < x < plane.u_mm[1] - 12 and plane.v_mm[0] + 9 < y < plane.v_mm[1] - 7):
-        return
-    while any(abs(x - a) < 18 and abs(y - b) < 2.9 for a, b in taken) and y > plane.v_mm[0] + 9:
-        y -= 2.9
-    taken.append((x, y))
-    ax.text(
-        x,
-        y,
-        name,
-        color=colour,
-        fontsize=7,
-        weight="bold",
-        va="center",
-        path_effects=halo(1.6),
-        zorder=21,
-        clip_on=True,
-    )

@@ -7,7 +7,7 @@ lies on the right of the picture; sagittal pictures are seen from the patient's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -105,14 +105,41 @@ def needle_plane(trajectory: Trajectory, towards_mm: FloatArray, image: Grid, ha
     """
     axis = trajectory.axis
     other = _perpendicular(np.asarray(towards_mm, float) - trajectory.tip_mm, axis)
-    normal = np.cross(axis, other)
+    right, up = _turned(np.cross(axis, other))
+    return _cut("needle", trajectory.point_mm(10.0), right, up, half_mm, image, trajectory.entry_mm[None])
+
+
+def needle_planes(trajectory: Trajectory, image: Grid, half_mm: float = 30.0) -> tuple[Plane, Plane]:
+    """The two planes that hold the needle's axis: the one nearest to the axial plane, and the one across it.
+
+    Both reach from ``half_mm`` around the antenna to the entry point.
+    """
+    level = trajectory.tip_mm + np.cross([0.0, 0.0, 1.0], trajectory.axis)
+    first = needle_plane(trajectory, level, image, half_mm)
+    second = needle_plane(trajectory, trajectory.tip_mm + first.normal, image, half_mm)
+    return replace(first, name="needle, near axial"), replace(second, name="needle, across")
+
+
+def across_plane(trajectory: Trajectory, depth_mm: float, half_mm: float = 17.0) -> Plane:
+    """The square across a needle at a depth from its entry, the needle in its middle, turned like the nearest view."""
+    right, up = _turned(trajectory.axis)
+    origin = trajectory.point_mm(trajectory.length_mm - depth_mm)
+    return Plane("across the needle", origin, right, up, (-half_mm, half_mm), (-half_mm, half_mm))
+
+
+def plane_with(name: str, centre_mm: FloatArray, points_mm: FloatArray, image: Grid, half_mm: float = 45.0) -> Plane:
+    """A standard plane through a point, wide enough to show the projections of ``points_mm``, shape (n, 3)."""
+    right, up = (np.array(vector) for vector in _VIEWS[name])
+    return _cut(name, np.asarray(centre_mm, float), right, up, half_mm, image, points_mm)
+
+
+def _turned(normal: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Picture-right and picture-up of the plane across ``normal``, turned like the standard view nearest to it."""
     nearest = max(_VIEWS.values(), key=lambda view: abs(float(np.cross(*view) @ normal)))
     right, up = (np.array(vector) for vector in nearest)
     normal = normal if np.cross(right, up) @ normal > 0 else -normal
     right = _perpendicular(right, normal)
-    return _cut(
-        "needle", trajectory.point_mm(10.0), right, np.cross(normal, right), half_mm, image, trajectory.entry_mm
-    )
+    return right, np.cross(normal, right)
 
 
 def _perpendicular(vector: FloatArray, axis: FloatArray) -> FloatArray:
@@ -140,9 +167,9 @@ def _cut(
     limits = []
     for direction in (right, up):
         extent = (corners - centre) @ direction
-        reach = 0.0 if include_mm is None else float((include_mm - centre) @ direction)
-        low = max(min(-half_mm, reach - 8.0), float(extent.min()))
-        high = min(max(half_mm, reach + 8.0), float(extent.max()))
+        reach = np.zeros(1) if include_mm is None else (include_mm - centre) @ direction
+        low = max(min(-half_mm, float(reach.min()) - 8.0), float(extent.min()))
+        high = min(max(half_mm, float(reach.max()) + 8.0), float(extent.max()))
         # A target at the very edge of the image still gets a picture of 20 mm around it.
         limits.append((min(low, -20.0), max(high, 20.0)))
     return Plane(name, centre, right, up, limits[0], limits[1])

@@ -9,7 +9,7 @@ from vertherm.core.files import atomic_folder
 from vertherm.planning.sensitivity import EffectRow, OutputRow, Sensitivity
 from vertherm.report import canvas
 from vertherm.report.canvas import Picture
-from vertherm.report.html import environment
+from vertherm.report.environment import environment
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

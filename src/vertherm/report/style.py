@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vertherm.planning.assessment import Assessment, CoverageStatus, Status
+from vertherm.planning.plan import PlanStatus
 
 BONE_WINDOW = (400.0, 1800.0)
 """Centre and width of the CT window in HU."""
@@ -12,6 +13,8 @@ DERIVED_MARK = "dashed outline = derived by a rule, not labelled"
 
 LESION_COLOUR = "#ff4fd8"
 NEEDLE_COLOUR = "#ffffff"
+MEDIUM_COLOUR = "#8be9fd"
+_MEDIA = {"co2": "CO₂", "saline": "saline", "dextrose": "5 % dextrose"}
 
 _KIND_COLOURS = {
     "cord": "#f0e442",
@@ -30,6 +33,9 @@ _KIND_COLOURS = {
     "ureter": "#cc79a7",
 }
 _OTHER_KIND = "#d0d0d0"
+
+PATH_COLOURS = ("#ffffff", "#56b4e9", "#f0e442", "#2fd6a0", "#ff7f50", "#cc79a7", "#b9a7ff", "#d9c29c")
+"""Of the paths in an overview, in their order; beyond eight they repeat, the names tell them apart."""
 
 ZONE_COLOURS = ("#ffffff", "#56b4e9", "#f0e442", "#2fd6a0", "#ff7f50", "#cc79a7")
 
@@ -57,6 +63,12 @@ COVERAGE_STATUS: dict[CoverageStatus, Status] = {
     "covered": "warn",
     "not covered": "stop",
     "no zone": "stop",
+}
+PLAN_SIGNS: dict[PlanStatus, str] = {"provisional": "▲", "verified": "✓", "no safe plan": "■"}
+PLAN_HEADLINES: dict[PlanStatus, str] = {
+    "provisional": "PROVISIONAL PLAN: not yet verified by the full ensemble",
+    "verified": "VERIFIED PLAN: the full ensemble and the full-wave check keep every limit",
+    "no safe plan": "NO SAFE PLAN",
 }
 CERTAINTY_WORDS = {
     "S": "read in the source",
@@ -103,3 +115,13 @@ def kind_colour(kind: str) -> str:
 def zone_colour(position: int) -> str:
     """Contour colour of the zone metric at this position."""
     return ZONE_COLOURS[position % len(ZONE_COLOURS)]
+
+
+def path_colour(position: int) -> str:
+    """Colour of the path at this position of a result."""
+    return PATH_COLOURS[position % len(PATH_COLOURS)]
+
+
+def medium(name: str) -> str:
+    """A medium of a dissection as a person writes it."""
+    return _MEDIA.get(name, name)

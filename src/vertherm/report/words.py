@@ -67,6 +67,11 @@ def span(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def article(text: str) -> str:
+    """A text with "the" in front, once."""
+    return text if text.startswith("the ") else f"the {text}"
+
+
 def sentence(text: str) -> str:
     """A text with a capital first letter."""
     return text[:1].upper() + text[1:]
@@ -79,12 +84,42 @@ def percent(value: float | None) -> str:
     return f"{math.floor(value * 1000 + 1e-9) / 10:.1f} %"
 
 
+def share(value: float | None) -> str:
+    """A share that may exceed one, in whole percent; tiny ones are named so."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    return (
+        "<\N{NO-BREAK SPACE}1\N{NO-BREAK SPACE}%"
+        if 0 < value < 0.01
+        else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
+        if value < 100
+        else "over 10 000 %"
+    )
+
+
 def chance(row: Probability | None) -> str:
     """A probability with its interval, and the counts it comes from."""
     if row is None:
         return UNKNOWN
     interval = f"{100 * row.low:.1f} to {100 * row.high:.1f} %"
     return f"{100 * row.estimate:.0f} % ({interval}; {row.events} of {row.samples})"
+
+
+def count(value: int) -> str:
+    """A whole number with its thousands apart."""
+    return f"{value:,}".replace(",", "\N{NO-BREAK SPACE}")
+
+
+def signed(value: float | None, digits: int = 0) -> str:
+    """A number with its sign; zero has none."""
+    text = number(value, digits)
+    positive = value is not None and value > 0 and text.strip("0.") != ""
+    return f"+{text}" if positive else text
+
+
+def miss(value: float) -> str:
+    """By how little something was missed; never nothing."""
+    return "under 0.05" if value < 0.05 else number(value)
 
 
 def clock(seconds: float | None) -> str:
@@ -129,3 +164,17 @@ def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]
     """Headings and cells of rows that need not have the same keys."""
     keys = list(dict.fromkeys(key for row in rows for key in row))
     return [heading(key) for key in keys], [[plain(row.get(key)) for key in keys] for row in rows]
+
+
+def flat(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested provenance as lines of key and text."""
+    lines: list[tuple[str, str]] = []
+    for key, item in value.items():
+        name = f"{prefix}{key}".replace("_", " ")
+        if isinstance(item, dict):
+            lines += flat(item, f"{prefix}{key} › ")
+        elif isinstance(item, list) and item and all(isinstance(part, dict) for part in item):
+            lines += [(name, plain(part)) for part in item]
+        else:
+            lines.append((name, plain(item)))
+    return lines
