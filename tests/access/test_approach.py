@@ -167,6 +167,24 @@ def test_cervical_and_sacral_ways() -> None:
         assert found.incidence_deg[1] == pytest.approx(np.degrees(np.arctan2(60.0, 65.0)), abs=1.0)
 
 
+def test_a_way_through_the_pelvis_is_no_way_into_the_sacrum() -> None:
+    """Two plates, 20 or 5 mm apart along the needle: out of bone for 20 mm fits nothing, for 5 mm it does."""
+    grid = Grid.isotropic(np.array([-20.0, -40.0, -60.0]), np.array([20.0, 40.0, 20.0]), 1.0)
+    _, y, z = np.moveaxis(grid.centres(), -1, 0)
+    scene = replace_level(phantom_scene("L3"), Level.S3, frame=None, vertebral_body=None)
+    path = ((0.0, -39.5, -29.5), (0.0, 30.0, -29.5))
+    for gap, expected in ((20.0, None), (5.0, Approach.sacral_posterior)):
+        bone = (y <= -10.0) | (y >= -10.0 + gap)
+        bent = replace_level(scene, Level.S3, bone=Volume(bone & (np.abs(z + 30) < 25), grid))
+        assert classes(score(bent, path)) == [expected]
+    # A plate that slants: its lower face looks forwards and down; steeply from below and behind the needle meets that.
+    slanted = Volume(np.abs(0.6 * y - 0.8 * z - 24.0) < 8.0, grid)
+    from_below = ((0.0, -15.0, -60.0), (0.0, 0.0, -30.0))
+    from_above = ((0.0, -39.0, -40.0), (0.0, -5.0, -33.0))
+    found = score(replace_level(scene, Level.S3, bone=slanted), from_below, from_above)
+    assert classes(found) == [None, Approach.sacral_posterior]
+
+
 def test_without_a_frame_nothing_above_the_sacrum_is_a_way_in() -> None:
     bare = replace_level(phantom_scene("L3"), Level.L3, frame=None)
     assert classes(score(bare, *(path[:2] for path in LUMBAR))) == [None] * len(LUMBAR)

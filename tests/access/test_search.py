@@ -101,13 +101,13 @@ def pairs_of(asked: AccessScene, own: AccessRules, wanted: int) -> Candidates:
     return candidates(asked.lesion, own, (True,), None, wanted)
 
 
-def brute(asked: AccessScene, own: AccessRules, wanted: int) -> tuple[dict[str, Any], Any]:
-    """By rule, the excess of every candidate over its limit (above 0: broken), and the entries."""
+def brute(asked: AccessScene, own: AccessRules, wanted: int, some: Any = None) -> tuple[dict[str, Any], Any]:
+    """By rule, the excess of every (or some) candidate over its limit (above 0: broken), and the entries."""
     pairs = pairs_of(asked, own, wanted)
     ahead = exits(asked.body, pairs).distance_mm
     excess: dict[str, list[float]] = {"organ": [], "root": [], "length": [], "tip": []}
     entries = []
-    for n in range(pairs.count):
+    for n in range(pairs.count) if some is None else some:
         focus, way = pairs.foci[n // len(pairs.directions)], pairs.directions[n % len(pairs.directions)]
         entry, tip = focus + ahead[n] * way, focus - NEEDLE.focus_mm * way
         entries.append(entry)
@@ -121,18 +121,18 @@ def brute(asked: AccessScene, own: AccessRules, wanted: int) -> tuple[dict[str, 
     return {rule: np.array(values) for rule, values in excess.items()}, np.array(entries)
 
 
-SHORT = {"placement_error_mm": 1.0, "tip_beyond_lesion_mm": 4.0, "outside_mm": 139.0}
+SHORT = {"placement_error_mm": 1.0, "tip_beyond_lesion_mm": 2.7, "outside_mm": 137.0}
 
 
 @pytest.mark.parametrize(("seed", "turned"), [(1, False), (2, True)])
 def test_every_decision_is_the_exact_one(seed: int, turned: bool) -> None:
     """Count, count of those that break only this rule, and smallest excess of every rule; and who is admissible."""
     asked, own = random_scene(seed, turned), rules(**SHORT)
-    excess, entries = brute(asked, own, 500)
+    excess, entries = brute(asked, own, 400)
     assert all(np.abs(values).min() > 1e-5 for values in excess.values())
     broken = {rule: values > 0 for rule, values in excess.items()}
     total = np.sum(list(broken.values()), axis=0)
-    result = find(asked, own, candidates=500, keep=10_000)
+    result = find(asked, own, candidates=400, keep=10_000)
     assert result.candidates == len(total)
     assert result.admissible == int((total == 0).sum())
     assert 0 < result.admissible < result.candidates
@@ -155,21 +155,17 @@ def test_every_decision_is_the_exact_one(seed: int, turned: bool) -> None:
 
 
 def test_admissible_candidates_one_by_one() -> None:
-    """The verdict of each candidate: a search that is allowed only one lesion voxel, all directions, 60 times."""
+    """The verdict of every seventh candidate by itself: who is admissible, not only how many."""
     asked, own = random_scene(3, True), rules(**{**SHORT, "outside_mm": 20.0, "tip_beyond_lesion_mm": 30.0})
     pairs = pairs_of(asked, own, 400)
-    excess, _ = brute(asked, own, 400)
+    some = np.arange(0, pairs.count, 7)
+    excess, _ = brute(asked, own, 400, some)
     free = np.max(list(excess.values()), axis=0) <= 0
-    for n in range(0, pairs.count, 7):
-        alone = Candidates(
-            pairs.foci[[n // len(pairs.directions)]],
-            pairs.directions[[n % len(pairs.directions)]],
-            np.ones(1, bool),
-            1.0,
-            1.0,
-            pairs.centroid,
-        )
-        assert judged(asked, own, alone) == free[n]
+    assert 0 < free.sum() < len(some)
+    for n, kept in zip(some, free, strict=True):
+        focus, way = divmod(int(n), len(pairs.directions))
+        alone = Candidates(pairs.foci[[focus]], pairs.directions[[way]], np.ones(1, bool), 1.0, 1.0, pairs.centroid)
+        assert judged(asked, own, alone) == kept
 
 
 def judged(asked: AccessScene, own: AccessRules, alone: Candidates) -> bool:
@@ -361,7 +357,7 @@ def test_only_the_side_asked_for() -> None:
 
 
 def test_hip_bones_bar_every_approach_but_the_transiliac() -> None:
-    """A wall of hip bone across the whole back: barred where bone says transpedicular, open where it says transiliac."""
+    """A wall of hip bone across the back: barred where bone says transpedicular, open where it says transiliac."""
 
     def through_ilium(*arguments: Any) -> Any:
         bone = open_bone(*arguments)
@@ -382,15 +378,11 @@ def test_hip_bones_bar_every_approach_but_the_transiliac() -> None:
 
 
 def test_more_than_64_obstacles() -> None:
-    """70 posts beside each other at 3 mm: bits beyond the first word decide too; brute force on the count."""
-    posts = {f"post {n:02d}": ((-35 + n, -40, -40), (-34 + n, -38, 40)) for n in range(70)}
-    asked = scene(posts)
-    assert find(asked).admissible == 0
-    one = scene({**posts, "post 00": ((35.5, -40, -40), (36.5, -38, 40))})
-    assert find(one).candidates == find(asked).candidates
-    last = scene({"post 69": posts["post 69"]})
-    only_last = find(last)
-    many = find(
-        scene({**{f"far {n:02d}": ((-40, 38, 38), (-38, 40, 40)) for n in range(69)}, "post 69": posts["post 69"]})
+    """69 solids out of reach come first by name: the one that bars has its bit in the second word."""
+    bar = ((-40, -40, -10), (10, -38, 40))
+    far = {f"far {n:02d}": ((-40, 34, 34), (-34, 40, 40)) for n in range(69)}
+    alone, many = (
+        find(scene(solids, on=grid(2.0)), candidates=1000) for solids in ({"post": bar}, {**far, "post": bar})
     )
-    assert many.admissible == only_last.admissible < only_last.candidates
+    assert 0 < many.admissible < many.candidates
+    assert many.admissible == alone.admissible

@@ -4,7 +4,10 @@ Definitions (anterior, superior: the vertebra's own; "from behind": the needle m
 
 - **transiliac**: from behind through the ilium into the target's bone; sacrum and last lumbar vertebra (L5, L6) only,
   which lie between the iliac wings. At other levels a way through the ilium fits none.
-- **sacral posterior**: from behind into the sacrum. Its arch and body are one bone: no further class is told apart.
+- **sacral posterior**: from behind into the sacrum, through a surface that faces backwards, and from there on in bone
+  (transiliac ways too). Its arch and body are one bone: no further class is told apart. The bone is curved: a steep
+  needle from below could otherwise pass the pelvis, through the sciatic foramen or through the lower sacrum and out of
+  it again, and reach S1 from the front, past rectum and vessels.
 - **transpedicular**: from behind; in bone where it crosses the plane of the posterior wall, lateral to the canal, and
   in bone over at least half of its way from the canal's middle to that plane. There the only bone beside the canal is
   the pedicle; further behind, processes and lamina lie on every way. A needle whose tip stays in the pedicle counts.
@@ -44,6 +47,8 @@ LEAST_PEDICLE_MM = 2.0
 """A tip that goes less far into the pedicle's depth has not entered the pedicle."""
 HEIGHT_MM = 2.0
 """Allowance on the pedicle's height for a way beside it."""
+SACRAL_GAP_MM = 6.0
+"""Longest way out of bone within the sacrum: a gap of two coarse voxels in a label, less than a pelvis."""
 MIDLINE_MM = 2.0
 """Nearer to the middle than this is neither left nor right."""
 
@@ -122,6 +127,7 @@ class _Way:
         self.length = np.linalg.norm(tips - entries, axis=1)
         self.direction = (tips - entries) / self.length[:, None]
         front = np.array([0.0, 1.0, 0.0]) if frame is None else frame.anterior
+        self.front = front
         self.forward = self.direction @ front
         self.across, self.wall = np.zeros(0), np.zeros(0)
         self.pedicle = np.zeros((len(entries), 2))
@@ -155,7 +161,9 @@ def _classified(
     inside = np.isfinite(crossing.first_mm)
     behind = way.forward > 0
     if region is Region.sacral:
-        approach[inside & behind] = CODES[Approach.sacral_posterior]
+        # What lies behind the first bone and is not bone; nan (no bone at all) compares as False.
+        behind &= way.length - crossing.first_mm - crossing.length_mm <= SACRAL_GAP_MM
+        approach[inside & behind & _dorsal(parts, way, crossing)] = CODES[Approach.sacral_posterior]
     elif scene.frame is not None:
         approach = _vertebral(scene, parts, way, crossing)
     if region is Region.sacral or scene.level in (Level.L5, Level.L6):
@@ -163,6 +171,15 @@ def _classified(
     else:
         approach[crosses] = -1
     return approach, _sides(parts, way, crossing, approach)
+
+
+def _dorsal(parts: _Parts, way: _Way, crossing: Crossing) -> Bool:
+    """True where the first surface of the target's bone faces backwards."""
+    met = np.flatnonzero(np.isfinite(crossing.first_mm))
+    found = np.zeros(len(way.length), bool)
+    if met.size:
+        found[met] = parts.bone.normals(way.at(crossing.first_mm)[met]) @ way.front < 0
+    return found
 
 
 def _vertebral(scene: AccessScene, parts: _Parts, way: _Way, crossing: Crossing) -> NDArray[np.int64]:

@@ -116,13 +116,10 @@ def find_paths(
     _check_inside(asked, left)
     clock.lap("skin", 0.15)
     verdicts, obstacles = _judged(asked, pairs, left, threads, clock)
-    looked, kept, refusals, admissible = _through_the_bone(asked, pairs, left, verdicts, threads)
+    looked, ways, refusals = _through_the_bone(asked, pairs, left, verdicts, threads)
     clock.lap("bone", 0.8)
-    good = _Survivors(
-        kept,
-        risks(asked, obstacles, kept, threads),
-        covered(asked, goal_points(scene.goal, RANK_POINTS), kept, threads),
-    )
+    goal = goal_points(scene.goal, RANK_POINTS)
+    good = _Survivors(ways, risks(asked, obstacles, ways, threads), covered(asked, goal, ways, threads))
     clock.lap("scores", 0.9)
     paths, sets = _chosen(asked, obstacles, good, keep, needles)
     clock.lap("front", 1.0)
@@ -135,7 +132,7 @@ def find_paths(
         paths=paths,
         sets=sets,
         candidates=pairs.count,
-        admissible=admissible,
+        admissible=len(ways),
         refusals=refusals,
         not_labelled=scene.not_labelled,
         notes=(*scene.notes, *notes, *_notes(asked, looked)),
@@ -198,8 +195,8 @@ def _box(asked: Question, pairs: Candidates, ahead: FloatArray) -> tuple[FloatAr
 
 def _through_the_bone(
     asked: Question, pairs: Candidates, left: Exits, verdicts: list[Verdict], threads: int
-) -> tuple[Pool, Ways, tuple[Refusal, ...], int]:
-    """The pool, its admissible ways, the refusals of all candidates, and how many are admissible."""
+) -> tuple[Pool, Ways, tuple[Refusal, ...]]:
+    """The pool, its admissible ways, and the refusals of all candidates."""
     looked = pool_of(verdicts, Approach.transiliac in asked.approaches)
     focus, direction = np.divmod(looked.which, len(pairs.directions))
     axes = pairs.directions[direction]
@@ -212,7 +209,7 @@ def _through_the_bone(
         threads,
     )
     good, refusals = settle(asked, verdicts, looked, ways)
-    return looked, ways.take(good), refusals, int(good.sum())
+    return looked, ways.take(good), refusals
 
 
 def _chosen(

@@ -8,6 +8,7 @@ import numpy as np
 
 from vertherm.access.candidates import angles_deg
 from vertherm.access.path import Clearance, NeedlePath, Side
+from vertherm.access.rules import Approach
 from vertherm.access.search_question import APPROACHES, Question
 from vertherm.access.search_scores import Ways, covered, goal_points, risks
 from vertherm.access.solids_obstacles import HIP, Obstacles, clearances, nearest_mm
@@ -50,15 +51,14 @@ def _path(
 ) -> NeedlePath:
     entry, tip, axis = ways.entries[n], ways.tips[n], ways.axes[n]
     focus = tip + asked.needle.focus_mm * axis
-    near = clearances(obstacles, asked.rules, asked.needle, entry, tip)
-    near = tuple(c for c in near if not (ways.transiliac[n] and c.name.startswith(HIP)))
+    near = _near(asked, obstacles, ways, n)
     axial, rise, gantry = (float(angle) for angle in angles_deg(axis))
     wall = float(ways.wall_mm[n])
     return NeedlePath(
         name=name,
         trajectory=Trajectory(entry, tip),
         focus_ras_mm=(float(focus[0]), float(focus[1]), float(focus[2])),
-        approach=APPROACHES[max(int(ways.approach[n]), 0)] if ways.approach[n] >= 0 else asked.approaches[0],
+        approach=_approach(asked, int(ways.approach[n])),
         side=_side(int(ways.side[n])),
         entry_kind=_entry_kind(bool(ways.at_edge[n])),
         length_mm=float(ways.length_mm[n]),
@@ -78,6 +78,16 @@ def _path(
         crosses=_crosses(asked, ways, n, near),
         notes=_notes(asked, ways, n, near, gantry),
     )
+
+
+def _near(asked: Question, obstacles: Obstacles, ways: Ways, n: int) -> tuple[Clearance, ...]:
+    """Clearances of one path; a bone that it crosses on purpose is none of them."""
+    near = clearances(obstacles, asked.rules, asked.needle, ways.entries[n], ways.tips[n])
+    return tuple(c for c in near if not (ways.transiliac[n] and c.name.startswith(HIP)))
+
+
+def _approach(asked: Question, code: int) -> Approach:
+    return APPROACHES[code] if code >= 0 else asked.approaches[0]
 
 
 def _side(side: int) -> Side:

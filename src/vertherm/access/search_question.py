@@ -137,6 +137,7 @@ def _check_needle(rules: AccessRules, needle: NeedleSpec) -> None:
             where="access: needle",
             got=f"radius {needle.radius_mm:g} mm, focus {needle.focus_mm:g} mm behind the tip",
             expected="radius between 0 and 10 mm, focus between tip and hub",
+            advice="check the antenna's measures, or the needle's radius in the case",
         )
 
 

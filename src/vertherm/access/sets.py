@@ -84,12 +84,12 @@ def _grown(
     fits: NDArray[np.bool_],
     risk: FloatArray,
 ) -> list[Combination]:
-    """Every set of the beam with one more needle (of a higher number, so that none comes twice), best first."""
-    found = []
+    """Every set of the beam with one more needle, each set once, best first."""
+    found: dict[tuple[int, ...], Combination] = {}
     for item in beam:
         members = list(item.members)
         allowed = np.array(fits[members].all(axis=0))
-        allowed[: members[-1] + 1] = False
+        allowed[members] = False
         others = np.flatnonzero(allowed)
         if len(others) == 0:
             continue
@@ -98,10 +98,10 @@ def _grown(
         gap = np.minimum(gaps[members][:, others].min(axis=0), item.gap_mm)
         for k in np.lexsort((risk[others], -np.round(share / GAIN)))[:BEAM]:
             n = int(others[k])
-            found.append(
-                Combination((*item.members, n), float(gap[k]), float(share[k]), round(item.risk + float(risk[n]), 6))
-            )
-    return sorted(found, key=_order)
+            grown = tuple(sorted((*members, n)))
+            total = round(item.risk + float(risk[n]), 6)
+            found.setdefault(grown, Combination(grown, float(gap[k]), float(share[k]), total))
+    return sorted(found.values(), key=_order)
 
 
 def _different(found: list[Combination]) -> list[Combination]:

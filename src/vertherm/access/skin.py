@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vertherm.access.candidates import Candidates
+from vertherm.access.candidates import Candidates, within
 from vertherm.access.search_work import shared_out
 from vertherm.access.solids import grid_frame, unsheared
 from vertherm.geometry.volume import FloatArray, Volume
@@ -47,4 +47,5 @@ def exits(body: Volume, pairs: Candidates, threads: int = 1) -> Exits:
         leave_body(data, frame.spacing, foci, directions, part.start, distance[part], edge[part])
 
     shared_out(work, pairs.count, threads)
+    distance.reshape(len(pairs.foci), -1)[~within(straight, pairs.foci)] = np.nan
     return Exits(distance, edge)

@@ -44,6 +44,7 @@ class Findings:
         access: paths, one result a target.
         trials: by target, every arm with its best dose, best first; empty where no path is admissible.
         outcome: what became of the chosen arms; None: not every target has one.
+        no_plan_for: names of the arms that were modelled and have no plan.
     """
 
     access: tuple[AccessResult, ...]
@@ -53,6 +54,7 @@ class Findings:
     relaxations: list[Relaxation] = field(default_factory=list)
     gap: Gap | None = None
     notes: list[str] = field(default_factory=list)
+    no_plan_for: set[str] = field(default_factory=set)
 
 
 def plan_document(problem: Problem, found: Findings) -> Plan:
@@ -256,12 +258,13 @@ def _coverage(outcome: Outcome | None) -> list[CoverageRow]:
 
 
 def _candidates(problem: Problem, found: Findings) -> list[CandidateRow]:
-    chosen = set()
-    if found.outcome is not None and found.outcome.status != "no safe plan":
-        chosen = {choice.arm.name for choice in found.outcome.choices}
-    return [
-        candidate_row(item, problem.goal, item.arm.name in chosen) for items in found.trials.values() for item in items
-    ]
+    is_plan = found.outcome is not None and found.outcome.status != "no safe plan"
+    chosen = {choice.arm.name for choice in found.outcome.choices} if found.outcome is not None and is_plan else set()
+
+    def verdict(item: Tried) -> bool | None:
+        return None if item.arm.name in found.no_plan_for else item.arm.name in chosen
+
+    return [candidate_row(item, problem.goal, verdict(item)) for items in found.trials.values() for item in items]
 
 
 def _binding(problem: Problem, found: Findings) -> str:
@@ -338,8 +341,6 @@ def _notes(problem: Problem, found: Findings, unknown: Sequence[str], *, is_plan
             )
     if problem.entry.plan.max_needles > 1:
         notes.append("Several needles fire one after the other.")
-    if dominating := problem.clock.dominating():
-        notes.append(f"Longest step: {dominating}.")
     return list(dict.fromkeys(notes))
 
 

@@ -59,8 +59,26 @@ class Correction:
     margin_mm: Mapping[str, float] = field(default_factory=dict)
     coverage: Mapping[str, float] = field(default_factory=dict)
 
+    def then(self, more: Correction) -> Correction:
+        """This correction, and another on top of it."""
+
+        def product(one: Mapping[str, float], two: Mapping[str, float]) -> dict[str, float]:
+            return {name: one.get(name, 1.0) * two.get(name, 1.0) for name in {**one, **two}}
+
+        def total(one: Mapping[str, float], two: Mapping[str, float]) -> dict[str, float]:
+            return {name: one.get(name, 0.0) + two.get(name, 0.0) for name in {**one, **two}}
+
+        return Correction(
+            product(self.rise_factor, more.rise_factor),
+            product(self.dose_factor, more.dose_factor),
+            total(self.margin_mm, more.margin_mm),
+            total(self.coverage, more.coverage),
+        )
+
 
 NO_CORRECTION = Correction()
+SMALL_K = 0.2
+"""Rises around which a ratio means nothing."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +231,28 @@ def dose_ratio(read_c: FloatArray, fixed_c: FloatArray) -> FloatArray:
     below = np.minimum(fixed_c, BREAK_C) - np.minimum(read_c, BREAK_C)
     above = np.maximum(fixed_c, BREAK_C) - np.maximum(read_c, BREAK_C)
     return np.exp2(np.clip(2.0 * below + above, -MOST_DOUBLINGS, MOST_DOUBLINGS))
+
+
+def difference(one: Judgement, other: Judgement) -> Correction:
+    """What turns the readings behind ``other`` into those behind ``one``, both of the same dose.
+
+    Doses follow from the rises; a coverage at its ceiling on both sides says nothing, a margin does.
+    """
+    body = constants("body_temperature").value
+    before = {item.name: item.peak_c for item in other.structures}
+    rises = {
+        item.name: (item.peak_c - body + SMALL_K) / (before[item.name] - body + SMALL_K)
+        for item in one.structures
+        if item.name in before
+    }
+    was = {target.name: target for target in other.targets}
+    pairs = [(target, was[target.name]) for target in one.targets if target.name in was]
+    margins = {
+        now.name: now.margin_mm - then.margin_mm
+        for now, then in pairs
+        if now.margin_mm is not None and then.margin_mm is not None
+    }
+    return Correction(rises, {}, margins, {now.name: now.coverage - then.coverage for now, then in pairs})
 
 
 def reaches(goal: Goal, coverage: float, margin_mm: float | None) -> bool:

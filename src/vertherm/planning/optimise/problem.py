@@ -37,14 +37,6 @@ class Clock:
         """Seconds by step and their total, to a hundredth."""
         return {name: round(value, 2) for name, value in {**self.seconds, "total": sum(self.seconds.values())}.items()}
 
-    def dominating(self) -> str:
-        """The longest step and its share, in words."""
-        total = sum(self.seconds.values())
-        if total <= 0.0:
-            return ""
-        name = max(self.seconds, key=lambda key: self.seconds[key])
-        return f"{name}: {self.seconds[name]:.0f} of {total:.0f} s"
-
 
 @dataclass(frozen=True, eq=False)
 class Problem:

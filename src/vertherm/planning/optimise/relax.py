@@ -12,6 +12,7 @@ from vertherm.imaging.anatomy import StructureKind
 from vertherm.planning.case import PlanEntry
 from vertherm.planning.optimise.arms import arms, places_of
 from vertherm.planning.optimise.check import Checked
+from vertherm.planning.optimise.judge import Correction, difference
 from vertherm.planning.optimise.models import first_look
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.optimise.screen import Tried, tried
@@ -111,6 +112,7 @@ def _protections(problem: Problem, choice: Choice, structure: str) -> Iterator[R
 
 
 def _protected(problem: Problem, choice: Choice, kind: str, structure: str) -> Relaxation:
+    """The surrogate, changed by what the protection changes in the linear answer, asked for its best dose again."""
     from vertherm.planning.protection import suggested
 
     arm = choice.arm
@@ -121,9 +123,21 @@ def _protected(problem: Problem, choice: Choice, kind: str, structure: str) -> R
         more = suggested(kind, problem.case.anatomy, structure, bare.trajectories)
     except InputError as error:
         return Relaxation(what=what, kind=category, effect=f"not possible here: {error.what}")  # type: ignore[arg-type]
+    dose = choice.doses.reaching.dose
     shielded = replace(bare, protection=_both(bare.protection, more))
-    item = tried(problem, arm, first_look(problem, arm, shielded))
-    return _row(what, category, item, tried(problem, arm, first_look(problem, arm)))
+    change = difference(first_look(problem, arm, shielded)(dose), first_look(problem, arm)(dose))
+    before = choice.first.judge.correction
+    models = choice.models.corrected(before.then(change))
+    again = choice.again(models, problem.lattice, problem.entry.plan.max_activations)
+    return _row(what, category, again, choice, f"{_moves(change, structure)}; by the surrogate with that change")
+
+
+def _moves(change: Correction, structure: str) -> str:
+    """What a protection does to the structure that binds, in words."""
+    percent = 100.0 * (change.rise_factor.get(structure, 1.0) - 1.0)
+    if abs(percent) < 1.0:
+        return f"hardly changes the rise of {structure}"
+    return f"{'raises' if percent > 0 else 'lowers'} the rise of {structure} by {abs(percent):.0f} %"
 
 
 KIND_WORDS = {
@@ -144,40 +158,41 @@ def _both(one: Protection, other: Protection) -> Protection:
 
 
 def _second_needle(problem: Problem, choice: Choice, access: AccessResult) -> Iterator[Relaxation]:
-    """The best set of two needles, one fired after the other."""
+    """The best set of two needles, one fired after the other: its linear answer, corrected by what the surrogate of the
+    one needle says beyond its own linear answer."""
     two = replace(problem, entry=problem.entry.model_copy(update={"plan": _needles(problem.entry.plan)}))
-    found = arms(two, choice.arm.target, access, sets=True)[:1]
-    one = tried(problem, choice.arm, first_look(problem, choice.arm)) if found else None
-    for arm in found:
-        item = tried(two, arm, first_look(two, arm))
+    for arm in arms(two, choice.arm.target, access, sets=True)[:1]:
+        dose = choice.doses.reaching.dose
+        one, both = first_look(problem, choice.arm), first_look(two, arm)
+        held = replace(both, judge=both.judge.corrected(difference(choice.models(dose), one(dose))))
         names = " and ".join(path.name for path in arm.paths)
-        yield _row(f"{arm.target.name}: a second needle ({names}, [plan] max_needles = 2)", "second needle", item, one)
+        what = f"{arm.target.name}: a second needle ({names}, [plan] max_needles = 2)"
+        basis = "a first look: linear answer, corrected by what one needle's surrogate says beyond it"
+        yield _row(what, "second needle", tried(two, arm, held), choice, basis)
 
 
 def _needles(plan: PlanEntry) -> PlanEntry:
     return plan.model_copy(update={"max_needles": 2, "max_activations": max(plan.max_activations, 2)})
 
 
-def _row(what: str, kind: str, item: Tried, without: Tried | None) -> Relaxation:
-    judgement = item.doses.best.judgement
+def _row(what: str, kind: str, item: Tried | Choice, without: Choice, basis: str) -> Relaxation:
+    judgement, dose = item.doses.best.judgement, item.doses.best.dose
     worst = judgement.binding
     reached = judgement.safe and judgement.reached
-    share = f"{100 * judgement.coverage:.0f} %"
     if reached:
-        effect = f"the goal is reached within every limit with {dose_words(item.doses.best.dose, item.arm)}"
+        effect = f"the goal is reached within every limit with {dose_words(dose, item.arm)}"
     elif judgement.safe:
-        effect = f"{share} of lesion and margin within every limit with {dose_words(item.doses.best.dose, item.arm)}"
+        share = f"{100 * judgement.coverage:.0f} %"
+        effect = f"{share} of lesion and margin within every limit with {dose_words(dose, item.arm)}"
     else:
         effect = "even the least harmful dose breaks a limit"
     near = f"; {worst.name} then reaches {worst.peak_c:.1f} °C, CEM43 {worst.cem43_min:.1f} min" if worst else ""
-    before = without.doses.best.judgement if without is not None else None
-    was = ""
-    if before is not None:
-        was = f"; without it {100 * before.coverage:.0f} %" if before.safe else "; without it no dose keeps the limits"
+    before = without.found.judgement
+    was = f"; without it {100 * before.coverage:.0f} %" if before.safe else "; without it no dose keeps the limits"
     return Relaxation(
         what=what,
         kind=kind,  # type: ignore[arg-type]
-        effect=f"{effect}{near}{was} (first look by the linear answer)",
+        effect=f"{effect}{near}{was} ({basis})",
         coverage=judgement.coverage if judgement.safe else None,
         worst_structure=worst.name if worst else "",
         worst_peak_c=worst.peak_c if worst else None,

@@ -26,7 +26,7 @@ from vertherm.planning.optimise.problem import Clock, Problem
 from vertherm.planning.optimise.relax import no_path, relaxations
 from vertherm.planning.optimise.screen import Tried, screen
 from vertherm.planning.optimise.several import Choice, choose, together
-from vertherm.planning.optimise.verify import provisional, verified
+from vertherm.planning.optimise.verify import Outcome, covers, provisional, verified
 from vertherm.planning.plan import Gap, Plan, Relaxation
 from vertherm.planning.predict import CaseResult
 from vertherm.planning.prepare import prepare_case
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from vertherm.planning.surrogate.surrogate import Surrogate
 
 Robust = Literal["quick", "full"]
+ARMS_TRIED = 2
+"""Arms of a single lesion that get a surrogate and a check by the full model, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,18 +150,46 @@ def _paths(problem: Problem) -> tuple[AccessResult, ...]:
 
 
 def _treat(problem: Problem, found: Findings, robust: Robust) -> None:
-    """The dose of the best arm of every target, its check, its chart, and what would help where there is no plan."""
-    firsts = [trials[0] for trials in found.trials.values()]
-    with problem.clock.step("samples"):
-        choices = together(problem, [_sampled(problem, item) for item in firsts])
-    outcome = verified(problem, choices) if robust == "full" else provisional(problem, choices)
-    found.outcome = outcome
+    """The dose of the best arm of every target, its check, its chart, and what would help where there is no plan.
+
+    The ranking of arms comes from a first look; where the best arm has no plan, the next one is tried too.
+    """
+    firsts, notes = _first_arms(found), []
+    for number, items in enumerate(firsts, 1):
+        with problem.clock.step("samples"):
+            choices = together(problem, [_sampled(problem, item) for item in items])
+        outcome = verified(problem, choices) if robust == "full" else provisional(problem, choices)
+        if found.outcome is None or _better(outcome, found.outcome):
+            found.outcome = outcome
+        if outcome.status != "no safe plan":
+            break
+        if len(firsts) > 1:
+            words = (
+                f"{items[0].arm.name}: no plan." if number < len(firsts) else f"{items[0].arm.name}: no plan either."
+            )
+            notes += [*outcome.notes, words]
+    assert found.outcome is not None
+    found.outcome = replace(found.outcome, notes=list(dict.fromkeys([*notes, *found.outcome.notes])))
     with problem.clock.step("chart"):
-        found.charts = [chart(problem, c.arm, c.models, c.sampled, c.found.dose) for c in outcome.choices]
-        found.gap = _gap(problem, firsts)
-    if outcome.status == "no safe plan":
+        found.charts = [chart(problem, c.arm, c.models, c.sampled, c.found.dose) for c in found.outcome.choices]
+        found.gap = _gap(problem, [trials[0] for trials in found.trials.values()])
+    if found.outcome.status == "no safe plan":
         with problem.clock.step("what would help"):
             found.relaxations = _helpful(problem, found)
+
+
+def _first_arms(found: Findings) -> list[list[Tried]]:
+    """The best arm of every target; for a single target the next one as well."""
+    trials = list(found.trials.values())
+    best = [items[0] for items in trials]
+    return [best, *([item] for item in trials[0][1:ARMS_TRIED])] if len(trials) == 1 else [best]
+
+
+def _better(one: Outcome, other: Outcome) -> bool:
+    """True for a plan, and among what is none for the one that covers more within the limits."""
+    if one.status != "no safe plan" or one.checked is None:
+        return one.status != "no safe plan"
+    return other.checked is None or covers(one.checked) > covers(other.checked)
 
 
 def _sampled(problem: Problem, item: Tried) -> Choice:

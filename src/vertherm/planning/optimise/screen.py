@@ -71,8 +71,8 @@ def tried(problem: Problem, arm: Arm, model: FirstLook) -> Tried:
     return Tried(arm, model, search_doses(model, choices, problem.lattice, problem.goal, arm.target.name))
 
 
-def candidate_row(item: Tried, goal: Goal, chosen: bool) -> CandidateRow:
-    """An arm as a row of the plan's table of alternatives."""
+def candidate_row(item: Tried, goal: Goal, chosen: bool | None) -> CandidateRow:
+    """An arm as a row of the plan's table of alternatives; ``chosen`` None: it was tried, and no plan came of it."""
     judgement, dose = item.doses.best.judgement, item.doses.best.dose
     worst = judgement.binding
     target = judgement.targets[0]
@@ -96,7 +96,7 @@ def candidate_row(item: Tried, goal: Goal, chosen: bool) -> CandidateRow:
     )
 
 
-def _why(item: Tried, goal: Goal, chosen: bool) -> str:
+def _why(item: Tried, goal: Goal, chosen: bool | None) -> str:
     judgement = item.doses.best.judgement
     worst = judgement.binding
     if not judgement.safe:
@@ -104,6 +104,6 @@ def _why(item: Tried, goal: Goal, chosen: bool) -> str:
     if not judgement.reached:
         held = f", held by {worst.name}" if worst and not item.doses.reaching.judgement.safe else ""
         return f"covers {100 * judgement.coverage:.0f} % of lesion and margin within the limits{held}"
-    if chosen:
-        return "chosen"
-    return f"reaches the goal, but the chosen one leaves more to the limits or lies on a safer path ({goal.words()})"
+    if chosen is None:
+        return "reaches the goal by the first look; with drying, samples and the full model no plan came of it"
+    return "chosen" if chosen else f"reaches the goal ({goal.words()}) by the first look, but ranks behind"

@@ -20,8 +20,6 @@ from vertherm.planning.setup import make_setup
 
 TRIES = 2
 """Doses that the full model is asked about, at most."""
-NEARLY = 0.05
-"""A coverage this near to the goal may still reach it once the full model has corrected the surrogate."""
 
 Ask = Callable[[Sequence[Choice]], Checked]
 
@@ -121,7 +119,7 @@ def _tried(problem: Problem, choices: list[Choice], ask: Ask, status: PlanStatus
         if found.safe and (kept is None or covers(found) > covers(kept[1])):
             kept = choices, found
         notes.append(_missed(found, turn))
-        if turn == TRIES or (found.safe and covers(found) < problem.goal.coverage - NEARLY):
+        if turn == TRIES:
             break
         fix = _measured(problem, fix, choices, found)
         if found.result.assessment.ensemble is None and any(c.first.judge.sampled for c in choices):
