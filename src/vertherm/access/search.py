@@ -96,7 +96,7 @@ def find_paths(
         approaches: only these; empty: all of the region.
         side: only paths from this side of the patient.
         candidates: about how many are looked at.
-        keep: paths of the front that are handed on.
+        keep: most paths of the front that are handed on; needles of the sets that are none of them come on top.
         needles: largest number of needles that are combined.
         threads: 0 takes one a core; the result does not depend on it.
         progress: receives progress.
@@ -269,6 +269,10 @@ def _notes(asked: Question, looked: Pool) -> list[str]:
     crooked += ["body"] if sheared(scene.body.grid) else []
     if crooked:
         notes.append(f"On a sheared grid, put on an orthogonal one of half the voxel first: {', '.join(crooked)}.")
+    notes.append(
+        "Approach, side, incidence and pedicle were judged where at most one other rule is broken: their counts are of "
+        "those candidates."
+    )
     if looked.sampled:
         notes.append(
             f"How many candidates break only one rule is estimated from about {DETAILED} candidates a rule; what is "

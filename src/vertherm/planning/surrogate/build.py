@@ -34,7 +34,7 @@ from vertherm.planning.uncertainty import Uncertainty, space_for
 Float = NDArray[np.float32]
 NEURAL_KINDS = frozenset({*CANAL_KINDS, "root", "plexus"})
 """Where these lie beside a lesion, there is nothing to ablate."""
-SHORTER = (0.25, 0.55)
+SHORTER = (0.4,)
 """Shares of the longest time at which the decay after switch-off is looked at too."""
 FINE_MM = 1.25
 """Cells larger than this are coarse: on the phantom 2 mm give 7 to 30 % more rise than 1 mm."""
@@ -233,20 +233,19 @@ def _shorts(shared: Shared) -> list[int]:
 
 
 def _coupled_tasks(nominal: Nominal, wishes: Wishes, shared: Shared) -> list[CoupledTask]:
-    """Per place: the nominal member at every power, the others at both ends, and short runs; once a check."""
+    """Per place: the nominal member at every power, the others at the highest, and a short run; once a check."""
     nodes, solves = wishes.nodes_w, len(shared.solves_s)
     middle = float(nodes[len(nodes) // 2])
     first = nominal.families[0]
     tasks = []
     for place in range(len(shared.coarse)):
         for family in nominal.families:
-            # What cooling does to the same source hardly depends on power: its highest node says enough.
-            ends = nodes[-1:] if family.key[1:] == first.key[1:] else np.unique(nodes[[0, -1]])
-            own = nodes if family is first else ends
+            # How far another member is from the nominal one is read at the highest power, where it matters most.
+            own = nodes if family is first else nodes[-1:]
             tasks += [CoupledTask(family.key, family.member, place, float(p), solves) for p in own]
         tasks += [CoupledTask(first.key, first.member, place, middle, short) for short in _shorts(shared)]
-    between = float(np.sqrt(middle * nodes[-1]))
-    if between > middle:
+    between = float(nodes[0] ** 0.25 * nodes[-1] ** 0.75)
+    if len(nodes) > 1:
         tasks.append(CoupledTask(first.key, first.member, 0, between, max(1, round(CHECKED * solves))))
     # Long runs first: the last ones to finish are then short.
     return sorted(tasks, key=lambda task: -task.solves)

@@ -19,7 +19,7 @@ from vertherm.heat.setup import Setup
 
 Float = NDArray[np.float32]
 Array = NDArray[np.float64]
-FIRST_SOLVE_S, GROWTH, LONGEST_SOLVE_S = 20.0, 1.45, 90.0
+FIRST_SOLVE_S, GROWTH, LONGEST_SOLVE_S = 20.0, 1.7, 150.0
 TAIL_S: Array = np.array([15.0, 30.0, 60.0, 120.0, 240.0, 450.0, 900.0])
 """Instants after switch-off at which the coupled model is read."""
 FIELD_REACH_MM = 32.0

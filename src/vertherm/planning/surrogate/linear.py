@@ -27,7 +27,7 @@ Float = NDArray[np.float32]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 FIRST_S = 1.0
-NODES = 56
+NODES = 40
 UNLIMITED = 1e9
 LARGE_W = 1e4
 """The model is linear: at this power what happens without power (some 10 K at most) vanishes, 1 mK per watt."""

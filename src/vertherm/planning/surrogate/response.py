@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertherm.planning.surrogate.correction import SMALL_K, Correction, interpolation
-from vertherm.planning.surrogate.dose import Dose, Pulse
+from vertherm.planning.surrogate.dose import Dose
+from vertherm.planning.surrogate.kernels import add_rise, blend
 from vertherm.planning.surrogate.sites import Index, Sites
+from vertherm.planning.surrogate.timeline import step_nodes, timeline
 
 Float = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -57,43 +59,18 @@ class Response:
     def temperature_c(self, dose: Dose, at_s: Array) -> Float:
         """Temperature of every cell at the instants ``at_s``, (instants, cells)."""
         first = dose.pulses[0].place
-        course = self._at(at_s) @ self.without[first] + np.float32(self.body_c)
+        course: Float = np.empty((len(at_s), self.base.size), np.float32)
+        low, weights = step_nodes(self.times_s, at_s)
+        blend(course, self.without[first], low, np.array(weights, np.float32), np.float32(self.body_c))
         for place in sorted({pulse.place for pulse in dose.pulses}):
-            course += self._rise(dose, place, at_s)
+            known = self.corrections[place]
+            asked = timeline(dose, place, at_s, self.times_s, known)
+            tables = self.per_w[place], self._heating[place], self._tail[place]
+            counts = known.heating.shape[1], *known.tail.shape[1:3]
+            add_rise(
+                course, *tables, known.powers_w, self.drive * asked.mean_w, asked.line, counts, np.float32(SMALL_K)
+            )
         return course
-
-    def _rise(self, dose: Dose, place: int, at_s: Array) -> Float:
-        """Rise in K that one place adds."""
-        fired = [(p, *when) for p, when in zip(dose.pulses, dose.intervals_s, strict=True) if p.place == place]
-        on_s = _powered_s(fired, at_s)
-        energy = sum(p.power_w * np.clip(at_s - on, 0.0, off - on) for p, on, off in fired)
-        mean_w = self.drive * np.where(on_s > 0, energy / np.maximum(on_s, 1e-9), fired[0][0].power_w)
-        total: Float = np.zeros((len(at_s), self.base.size), np.float32)
-        for pulse, on, off in fired:
-            linear = (pulse.power_w * (self._at(at_s - on) - self._at(at_s - off))) @ self.per_w[place]
-            rested = np.maximum(at_s - off, 0.0) - np.maximum(on_s - _powered_s(fired, np.array([off]))[0], 0.0)
-            tail = self._tail_ratio(place, mean_w, on_s, np.maximum(rested, 0.0))
-            total += linear.astype(np.float32) * tail
-        found = self.corrections[place]
-        ratio = found.weights(mean_w, on_s).astype(np.float32) @ self._heating[place]
-        ratio += found.linear_share(mean_w).astype(np.float32)[:, None]
-        # The regularisation cools with the latest pulse: then a node is met exactly.
-        return (total + np.float32(SMALL_K) * tail) * ratio - np.float32(SMALL_K)
-
-    def _tail_ratio(self, place: int, power_w: Array, on_s: Array, rested_s: Array) -> Float:
-        """How much slower than linear what is left of a pulse decays, after ``rested_s`` without power."""
-        cooling = rested_s > 0
-        found: Float = np.ones((len(on_s), self.base.size), np.float32)
-        if cooling.any():
-            correction = self.corrections[place]
-            weights = correction.tail_weights(power_w[cooling], on_s[cooling], rested_s[cooling])
-            found[cooling] = weights.astype(np.float32) @ self._tail[place]
-            found[cooling] += correction.linear_share(power_w[cooling]).astype(np.float32)[:, None]
-        return found
-
-    def _at(self, at_s: Array) -> Float:
-        """Weights of the step response's nodes, zero before its start; linear in the logarithm of time."""
-        return step_weights(self.times_s, at_s)
 
 
 def step_weights(nodes_s: Array, at_s: Array) -> Float:
@@ -109,11 +86,6 @@ def step_weights(nodes_s: Array, at_s: Array) -> Float:
     found[early, 0], found[early, 1] = 1.0 - at_s[early] / nodes_s[1], at_s[early] / nodes_s[1]
     found[late, 1:] = interpolation(np.log(nodes_s[1:]), np.log(at_s[late]))
     return found.astype(np.float32)
-
-
-def _powered_s(fired: list[tuple[Pulse, float, float]], at_s: Array) -> Array:
-    """Time with power on so far, of the pulses of one place."""
-    return np.asarray(sum(np.clip(at_s - on, 0.0, off - on) for _, on, off in fired), dtype=np.float64)
 
 
 def moments(dose: Dose) -> Array:

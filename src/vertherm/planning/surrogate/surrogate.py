@@ -32,7 +32,7 @@ from vertherm.planning.surrogate.readings import (
     decide_safety,
 )
 from vertherm.planning.surrogate.response import Response, moments
-from vertherm.planning.surrogate.zone import cem43_min, coverage, omega
+from vertherm.planning.surrogate.zone import coverage, omega, peak_and_cem43
 
 Float = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -106,16 +106,22 @@ class Surrogate:
         """Number of variants."""
         return len(self.variants)
 
-    def readings(self, dose: Dose) -> Readings:
+    def readings(self, dose: Dose, variants: Sequence[int] | None = None) -> Readings:
         """Peaks, doses and coverage of every variant, the heat after switch-off included.
+
+        Args:
+            dose: what is given.
+            variants: numbers of those that are read, the only ones that the arrays then hold, in this order; None: all.
+                ``hottest_c`` is of the first of them.
 
         Raises:
             InputError: a pulse names a place that does not exist.
         """
         self._check(dose)
         at = moments(dose)
-        safe = [self._structures(v.safety, dose, at) for v in self.variants]
-        cover, hottest = zip(*(self._targets(v.coverage, dose, at) for v in self.variants), strict=True)
+        asked = self.variants if variants is None else [self.variants[n] for n in variants]
+        safe = [self._structures(v.safety, dose, at) for v in asked]
+        cover, hottest = zip(*(self._targets(v.coverage, dose, at) for v in asked), strict=True)
         structures = {
             name: StructureReading(*(np.array([row[name][k] for row in safe]) for k in (0, 1)))
             for name in self.structures
@@ -208,7 +214,7 @@ class Surrogate:
     def _structures(self, response: Response, dose: Dose, at_s: Array) -> dict[str, tuple[float, float]]:
         """Peak and CEM43 of each structure."""
         course = response.temperature_c(dose, at_s)
-        peak, dosed = course.max(axis=0), cem43_min(course, at_s)
+        peak, dosed = peak_and_cem43(course, at_s)
         return {
             name: (float(peak[where].max()), float(dosed[where].max())) if where.size else (response.body_c, 0.0)
             for name, where in response.sites.structures.items()
@@ -219,10 +225,12 @@ class Surrogate:
     ) -> tuple[dict[str, tuple[float, float, float]], float]:
         """Coverage, lesion coverage and margin of each target; and the hottest cell."""
         course = response.temperature_c(dose, at_s)
-        fields = {"peak_c": course.max(axis=0)}
         if self.quantity == "cem43_min":
-            fields["cem43_min"] = cem43_min(course, at_s)
-        elif self.quantity == "omega":
+            peak, dosed = peak_and_cem43(course, at_s)
+            fields = {"peak_c": peak, "cem43_min": dosed}
+        else:
+            fields = {"peak_c": course.max(axis=0)}
+        if self.quantity == "omega":
             fields["omega"] = omega(course, at_s, response.damage, response.model)
         found = {
             name: coverage(target, fields, self.quantity, self.level) for name, target in response.sites.targets.items()

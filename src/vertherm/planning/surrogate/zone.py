@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vertherm.materials.constants import constants
 from vertherm.materials.damage import GAS_CONSTANT, LARGEST_LN_RATE, ZERO_CELSIUS_K
 from vertherm.planning.evaluate import zone_field
+from vertherm.planning.surrogate.kernels import peak_and_dose
 from vertherm.planning.surrogate.sites import TargetSites
 
 Float = NDArray[np.float32]
@@ -24,11 +25,18 @@ def cem43_min(course_c: Float, at_s: Array) -> Float:
 
     Between instants the logarithm of the rate is taken as linear: exact where temperature is.
     """
+    return peak_and_cem43(course_c, at_s)[1]
+
+
+def peak_and_cem43(course_c: Float, at_s: Array) -> tuple[Float, Float]:
+    """Highest temperature and :func:`cem43_min` of (instants, cells): two of (cells,)."""
     above, below = constants("cem43_base_above").value, constants("cem43_base_below").value
-    over = np.minimum(course_c, np.float32(HOTTEST_COUNTED_C)) - np.float32(43.0)
-    log_rate = over * np.where(over >= 0, np.float32(-np.log(above)), np.float32(-np.log(below)))
-    cold = course_c < constants("cem43_cutoff").value
-    return gathered(np.where(cold, NO_RATE, log_rate), at_s) / np.float32(60.0)
+    slopes = (np.float32(-np.log2(above)), np.float32(-np.log2(below)))
+    peak: Float = np.empty(course_c.shape[1], np.float32)
+    seconds = np.empty_like(peak)
+    cutoff = np.float32(constants("cem43_cutoff").value)
+    peak_and_dose(course_c, at_s, slopes, cutoff, np.float32(HOTTEST_COUNTED_C), peak, seconds)
+    return peak, seconds / np.float32(60.0)
 
 
 def omega(course_c: Float, at_s: Array, damage: Array, model: NDArray[np.uint8]) -> Float:
