@@ -131,7 +131,7 @@ def test_unlabelled_neighbour_does_not_hand_its_root_on(case: Case) -> None:
 def test_failing_member_is_reported_and_does_not_stop_the_others(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     real = evaluate.run_member
 
-    def sometimes(setup: Any, member: Member) -> Any:
+    def sometimes(setup: Any, member: Member, **options: object) -> Any:
         if member.drying == "sigmoid":
             raise SolverError("The field stopped being finite.")
         return real(setup, member)

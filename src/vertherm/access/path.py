@@ -85,6 +85,7 @@ class NeedlePath:
         risk: weighted sum of the soft scores; smaller is better.
         crosses: names of what it passes through on purpose (own vertebra, ilium, muscle left out).
         notes: what a person must read.
+        only_in_set: not of the front itself: it belongs to a set of several needles.
     """
 
     name: str
@@ -109,6 +110,7 @@ class NeedlePath:
     risk: float
     crosses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    only_in_set: bool = False
 
     @property
     def nearest(self) -> Clearance | None:
@@ -165,7 +167,7 @@ class AccessResult:
         level: its vertebra.
         position: of the patient, as assumed for the reachable side.
         needle: the instrument.
-        paths: the Pareto front over risk, coverage and length, best risk first.
+        paths: the Pareto front over risk, coverage and length, best risk first; then what only sets need.
         sets: combinations of several needles, best first.
         candidates, admissible: how many were looked at, how many kept every rule.
         refusals: by rule, most frequent first.

@@ -64,7 +64,9 @@ class _Survivors:
 
     @property
     def costs(self) -> FloatArray:
-        return np.stack([self.risk, 1.0 - self.coverage, np.round(self.ways.length_mm, 6)], axis=1)
+        # A length that the field of view cut off is none to compare by.
+        length = np.where(self.ways.at_edge, 0.0, self.ways.length_mm)
+        return np.stack([self.risk, 1.0 - self.coverage, np.round(length, 6)], axis=1)
 
 
 def find_paths(
@@ -215,7 +217,7 @@ def _through_the_bone(
 def _chosen(
     asked: Question, obstacles: Obstacles, good: _Survivors, keep: int, needles: int
 ) -> tuple[tuple[NeedlePath, ...], tuple[NeedleSet, ...]]:
-    """The paths handed on, best risk first, and the sets of several needles by the paths' names."""
+    """The front, best risk first, then what only sets of several needles need; and the sets by the paths' names."""
     if len(good.ways) == 0:
         return (), ()
     best = front(good.costs)
@@ -227,9 +229,12 @@ def _chosen(
         found = combinations(asked, good.ways.take(some), good.risk[some], goal, needles)
         grouped = [replace(item, members=tuple(int(some[n]) for n in item.members)) for item in found]
     every = np.unique(np.array([*members, *(n for item in grouped for n in item.members)], np.int64))
-    every = every[np.lexsort((every, *good.costs[every].T[::-1]))]
+    extra = ~np.isin(every, members)
+    order = np.lexsort((every, *good.costs[every].T[::-1], extra))
+    every, extra = every[order], extra[order]
     names = [f"P{n}" for n in range(1, len(every) + 1)]
     paths = paths_of(asked, obstacles, good.ways.take(every), names)
+    paths = tuple(replace(p, only_in_set=bool(only)) for p, only in zip(paths, extra, strict=True))
     name_of = dict(zip(every.tolist(), names, strict=True))
     return paths, tuple(_named(item, name_of) for item in grouped)
 
@@ -263,7 +268,7 @@ def _notes(asked: Question, looked: Pool) -> list[str]:
         notes.append("Position taken from the approach; the scan may have been made in another, with organs elsewhere.")
     if not scene.skin_in_image:
         notes.append(
-            "The image holds no skin: paths end at the image's edge and are marked; their length is not known."
+            "The image holds no skin: paths begin at the image's edge and are marked; their length is not known."
         )
     crooked = [s.name for s in scene.solids if s.rule is not None and sheared(s.mask.grid)]
     crooked += ["body"] if sheared(scene.body.grid) else []

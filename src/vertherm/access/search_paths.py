@@ -108,6 +108,12 @@ def _crosses(asked: Question, ways: Ways, n: int, near: tuple[Clearance, ...]) -
 
 def _notes(asked: Question, ways: Ways, n: int, near: tuple[Clearance, ...], gantry_deg: float) -> tuple[str, ...]:
     notes = []
+    beyond = asked.rules.placement_error_mm - float(ways.wall_mm[n])
+    if beyond > 0.0:  # nan where no pedicle is used
+        notes.append(
+            f"after the placement error the needle may leave the pedicle by {beyond:.1f} mm "
+            f"(grade {breach_grade(beyond)})"
+        )
     if ways.approach[n] < 0:
         notes.append("fits no approach; the one named is only the first that was allowed")
     if ways.at_edge[n]:

@@ -127,12 +127,14 @@ def risks(asked: Question, obstacles: Obstacles, ways: Ways, threads: int = 1) -
 def _other_risk(asked: Question, ways: Ways) -> FloatArray:
     """The terms that need no obstacle."""
     rules = asked.rules
-    _, rise, _ = angles_deg(ways.axes)
+    axial, rise, _ = angles_deg(ways.axes)
     error = rules.placement_error_mm
     wall = np.nan_to_num(ways.wall_mm, nan=np.inf)
     thin = np.clip(1.0 - wall / error, 0.0, None) ** 2 if error > 0 else np.zeros(len(ways))
-    risk = rules.depth_weight * ways.length_mm / 100.0
+    # Where the image ends before the body, the depth is the field of view's, not the patient's.
+    risk = rules.depth_weight * np.where(ways.at_edge, 0.0, ways.length_mm) / 100.0
     risk += rules.angle_weight * (rise / rules.max_cranio_caudal_deg) ** 2
+    risk += rules.angle_weight * (axial / rules.max_axial_deg) ** 2
     risk += rules.incidence_weight * (np.nan_to_num(ways.incidence_deg) / rules.max_incidence_deg) ** 2
     risk += rules.breach_weight * (np.where(np.isinf(wall), 0.0, thin) + ways.breach_mm / GRADE_MM)
     return risk + preferences(asked, ways)

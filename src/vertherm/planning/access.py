@@ -81,11 +81,15 @@ def case_access(
     return tuple(results)
 
 
+SHORTEST_MM = 20.0
+"""Less than this from the skin reaches no vertebra."""
+
+
 def entry_rules(rules: AccessRules, entry: AccessEntry) -> AccessRules:
     """The protocol's rules with what the case states in their place.
 
     Raises:
-        InputError: the instrument is no longer than what must stay outside.
+        InputError: next to nothing of the instrument is left to insert.
     """
     stated = {
         name: value
@@ -93,12 +97,12 @@ def entry_rules(rules: AccessRules, entry: AccessEntry) -> AccessRules:
         if (value := getattr(entry, name)) is not None
     }
     changed = rules.model_copy(update=stated)
-    if changed.instrument_length_mm <= changed.outside_mm:
+    if changed.instrument_length_mm - changed.outside_mm < SHORTEST_MM:
         raise InputError(
             "The instrument is too short to be inserted at all.",
             where="[access] instrument_length_mm",
             got=f"{changed.instrument_length_mm:g} mm",
-            expected=f"more than the {changed.outside_mm:g} mm that must stay outside the skin",
+            expected=f"at least {changed.outside_mm + SHORTEST_MM:g} mm: {changed.outside_mm:g} mm stay outside",
             advice="give the usable length from hub to tip, or change outside_mm in the protocol's [access]",
         )
     return changed

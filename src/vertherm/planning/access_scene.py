@@ -90,7 +90,7 @@ def access_scene(case: Case, target: Target, protocol: Protocol, *, margin_mm: f
     goal, goal_notes = access_goal(target, anatomy, margin_mm)
     frame = _frame(anatomy, level)
     body, skin = _body(anatomy)
-    notes = [*_standing_notes(anatomy, level, frame, skin), *goal_notes, *left_out]
+    notes = [*_standing_notes(anatomy, level, frame), *goal_notes, *left_out]
     return AccessScene(
         target=target.name,
         level=level,
@@ -227,13 +227,11 @@ def _body(anatomy: Anatomy) -> tuple[Volume, bool]:
     return anatomy.ct.with_data(~outside, "body: all but the air that lies against skin"), True
 
 
-def _standing_notes(anatomy: Anatomy, level: Level, frame: VertebraFrame | None, skin: bool) -> list[str]:
+def _standing_notes(anatomy: Anatomy, level: Level, frame: VertebraFrame | None) -> list[str]:
     notes = [
         "How the patient lay in the scanner is not known to the program: paths assume the position of the procedure, "
         "distances and the skin hold for the posture of the scan."
     ]
-    if not skin:
-        notes.append("The image holds no skin: paths begin at the image's edge, their true length is not known.")
     if frame is None and level.region is Region.sacral:
         notes.append(f"{level} has no labelled body and canal: directions are the patient's, not the sacrum's.")
     elif frame is None:

@@ -58,6 +58,7 @@ class PathRow(_Row):
     risk: float
     crosses: list[str] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+    only_in_set: bool = Field(default=False, description="not of the front: it belongs to a set of several needles")
 
 
 class RefusalRow(_Row):

@@ -119,7 +119,7 @@ class Required(_Part):
 def _default_access() -> AccessRules:
     """A protocol file that says nothing about access gets the rules that ship with the package."""
     with resources.as_file(resources.files("vertherm.planning") / "data" / "default_access.toml") as path:
-        return validated(AccessRules, read_toml(path, "default access rules"), "default access rules")
+        return validated(AccessRules, read_toml(path, "default access rules")["access"], "default access rules")
 
 
 class Protocol(_Part):

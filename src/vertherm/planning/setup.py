@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from vertherm.core.errors import InputError
 from vertherm.geometry.trajectory import Trajectory
-from vertherm.geometry.volume import FloatArray, Grid
+from vertherm.geometry.volume import FloatArray, Grid, Volume
 from vertherm.heat.dissection import dissected, filled_cells
 from vertherm.heat.protection import Protection
 from vertherm.heat.setup import Emitter, Setup
@@ -83,13 +84,14 @@ def structure_cells(structure: Structure, grid: Grid, subdivision: int = 2) -> N
     if (last <= first).any() or not structure.mask.data.any():
         return np.empty(0, np.int64)
     index = np.stack(np.meshgrid(*(np.arange(a, b) for a, b in zip(first, last, strict=True)), indexing="ij"), -1)
-    hit = np.zeros(index.shape[:3], bool)
+    code = _nearness(structure.mask, grid).sample(grid.world(index), order=0, outside=0.0)
+    hit = code == SURE
+    open_cells = np.argwhere(code == NEAR) + first
+    found = np.zeros(len(open_cells), bool)
     offsets = (np.arange(subdivision) + 0.5) / subdivision - 0.5
-    for di in offsets:
-        for dj in offsets:
-            for dk in offsets:
-                points = grid.world(index + np.array([di, dj, dk]))
-                hit |= structure.mask.sample(points, order=1, outside=0.0) >= 0.5
+    for offset in itertools.product(offsets, repeat=3):
+        found |= structure.mask.sample(grid.world(open_cells + np.array(offset)), order=1, outside=0.0) >= 0.5
+    hit[tuple((open_cells - first).T)] = found
     cells = index[hit]
     if cells.size == 0:
         voxels = structure.mask.grid.world(np.argwhere(structure.mask.data))
@@ -98,6 +100,25 @@ def structure_cells(structure: Structure, grid: Grid, subdivision: int = 2) -> N
     if cells.size == 0:
         return np.empty(0, np.int64)
     return np.ravel_multi_index(tuple(cells.T), grid.shape).astype(np.int64)
+
+
+NEAR, SURE = 1, 2
+
+
+def _nearness(mask: Volume, grid: Grid) -> Volume:
+    """By voxel around a mask: SURE where every sub-point of a heat cell centred in it lies in the mask, NEAR where one
+    may, 0 elsewhere. Interpolation reads voxels less than one index from a point, which is at most half a cell from its
+    cell's centre, which is at most half an index from its voxel's."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    reach = int(np.ceil(1.5 + 0.5 * float((grid.spacing_mm.max() / mask.grid.spacing_mm).max())))
+    data = np.pad(np.asarray(mask.data) > 0, reach).astype(np.uint8)
+    size = 2 * reach + 1
+    code = maximum_filter(data, size, mode="constant") + minimum_filter(data, size, mode="constant")
+    affine = mask.grid.affine.copy()
+    affine[:3, 3] = mask.grid.world(np.full(3, -reach))
+    shape = (code.shape[0], code.shape[1], code.shape[2])
+    return Volume(code, Grid(shape, affine, mask.grid.frame))
 
 
 def distances_mm(anatomy: Anatomy, trajectories: Sequence[Trajectory]) -> dict[str, float]:

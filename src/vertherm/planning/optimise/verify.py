@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from vertherm.heat.member import members
+from vertherm.heat.setup import Setup
 from vertherm.planning.case import Numerics
 from vertherm.planning.optimise.arms import places_of, protected, treatment
 from vertherm.planning.optimise.check import Checked, check, correction, goal_ml, worst_members
@@ -45,14 +46,24 @@ class Outcome:
 def provisional(problem: Problem, choices: Sequence[Choice]) -> Outcome:
     """Check the dose with the full model on the nominal and the worst members; step down where it breaks a limit."""
 
+    with problem.clock.step("full model's grid"):
+        setup = _bare_setup(problem, choices, problem.numerics)
+
     def ask(now: Sequence[Choice]) -> Checked:
         chosen = treatment(problem, [(c.arm, c.found.dose) for c in now])
-        return check(problem, chosen, problem.numerics, run_members=worst_members(problem))
+        return check(problem, chosen, problem.numerics, run_members=worst_members(problem), setup=setup)
 
-    return _tried(problem, anchored(problem, choices), ask, "provisional")
+    return _tried(problem, anchored(problem, choices, setup), ask, "provisional")
 
 
-def anchored(problem: Problem, choices: Sequence[Choice]) -> list[Choice]:
+def _bare_setup(problem: Problem, choices: Sequence[Choice], numerics: Numerics) -> Setup:
+    """Tissue and antennas at all places of the choices; every dose of them brings its own schedule."""
+    placed = tuple(place for choice in choices for place in choice.arm.places)
+    schedule = treatment(problem, [(c.arm, c.found.dose) for c in choices]).schedule
+    return make_setup(problem.case, protected(problem, placed, schedule), problem.protocol, numerics)
+
+
+def anchored(problem: Problem, choices: Sequence[Choice], setup: Setup) -> list[Choice]:
     """The choices with surrogates scaled to one nominal run of the full model, and their doses sought again.
 
     The surrogate's grid is coarse; what it errs by is much the same for all members and nearby doses. Where no dose
@@ -64,7 +75,7 @@ def anchored(problem: Problem, choices: Sequence[Choice]) -> list[Choice]:
     with problem.clock.step("nominal run"):
         chosen = treatment(problem, [(choice.arm, choice.found.dose)])
         nominal = members(problem.protocol.local_sar.factor, problem.entry.plan.power_kind)[:1]
-        scene = check(problem, chosen, problem.numerics, run_members=nominal).result.scene
+        scene = check(problem, chosen, problem.numerics, run_members=nominal, setup=setup).result.scene
     with problem.clock.step("dose again"):
         models = choice.models.anchored(choice.found.dose, {"peak_c": scene.peak_c})
         return [choose(problem, choice.arm, models.parts)]
@@ -74,9 +85,7 @@ def verified(problem: Problem, choices: Sequence[Choice]) -> Outcome:
     """Full wave first, then the dose anew, then the full ensemble: verified only if that keeps limits and goal."""
     numerics = full_numerics(problem)
     with problem.clock.step("full wave"):
-        placed = tuple(place for choice in choices for place in choice.arm.places)
-        schedule = treatment(problem, [(c.arm, c.found.dose) for c in choices]).schedule
-        bare = make_setup(problem.case, protected(problem, placed, schedule), problem.protocol, numerics)
+        bare = _bare_setup(problem, choices, numerics)
         setup, notes = full_wave_setup(bare, problem.protocol, numerics, problem.workers, problem.progress)
     with problem.clock.step("surrogate after the full wave"):
         again = []
