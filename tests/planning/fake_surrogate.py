@@ -63,6 +63,8 @@ class FakeSurrogate:
     thermocouples: tuple[str, ...] = field(default=())
     cooling: float = 1.0
     samples: int = 0
+    power_w: tuple[float, float] = (1.0, 500.0)
+    longest_s: float = 7200.0
 
     @property
     def n(self) -> int:

@@ -67,7 +67,9 @@ def write_plan(result: PlanResult, entry: CaseFile, output: Path, progress: Prog
 
     plan, case, predicted = result.plan, result.case, result.prediction
     progress("report", 0.0)
-    with atomic_folder(output, owned=("fields", "paths", "state")) as folder:
+    # A plan that an earlier run left must not stay beside a verdict that withdraws it.
+    owned = ("fields", "paths", "state", "plan_case.toml", "assessment.json")
+    with atomic_folder(output, owned=owned) as folder:
         if predicted is not None:
             write_report(
                 predicted.assessment,
@@ -76,6 +78,7 @@ def write_plan(result: PlanResult, entry: CaseFile, output: Path, progress: Prog
                 plan=plan,
                 access=result.access,
                 case=case,
+                effect=predicted.effect,
             )
             write_fields(predicted.scene, folder / "fields")
             (folder / "assessment.json").write_text(predicted.assessment.model_dump_json(indent=2) + "\n", "utf-8")

@@ -42,7 +42,8 @@ def replan(
         with atomic_folder(output) as folder:
             (folder / "replan.json").write_text(result.document.model_dump_json(indent=2) + "\n", "utf-8")
     tell_replan(result.document, output, json_out)
-    return 0 if result.document.recommendation == "keep the dose" else NO_SAFE_DOSE
+    kept = result.document.recommendation == "keep the dose" and not result.document.not_assessed
+    return 0 if kept else NO_SAFE_DOSE
 
 
 def given_needles(state: State, texts: list[str], file: Path | None, mask: Path | None) -> dict[str, Trajectory]:
@@ -83,6 +84,8 @@ def tell_replan(document: ReplanDocument, output: Path, json_out: bool) -> None:
     typer.echo(f"{document.title}  PROVISIONAL" + ("  SYNTHETIC" if document.synthetic else ""))
     typer.echo(document.comparison)
     typer.echo(f"{document.recommendation.upper()}: {document.words}")
+    if document.not_assessed:
+        typer.echo(f"NOT ASSESSED, so not called safe: {', '.join(document.not_assessed)}.")
     for row in document.structures:
         if row.same_status != "green" or (row.new_status or "green") != "green":
             planned = "" if row.planned_c is None else f" (planned {row.planned_c:.1f})"

@@ -66,7 +66,7 @@ def write_outputs(result: CaseResult, output: Path, progress: Progress) -> None:
 
     progress("report", 0.0)
     with atomic_folder(output, owned=("fields",)) as folder:
-        write_report(result.assessment, result.scene, folder / "report.html")
+        write_report(result.assessment, result.scene, folder / "report.html", effect=result.effect)
         write_fields(result.scene, folder / "fields")
         (folder / "assessment.json").write_text(result.assessment.model_dump_json(indent=2) + "\n", "utf-8")
     progress("report", 1.0)

@@ -70,8 +70,8 @@ def atomic_path(path: Path, *, replace_database: bool = False) -> Iterator[Path]
 def atomic_folder(folder: Path, owned: tuple[str, ...] = ()) -> Iterator[Path]:
     """Yield an empty temporary folder beside ``folder``; on success its files replace those of ``folder``.
 
-    Files of the same names are replaced, others in ``folder`` stay, except in the sub-folders ``owned``: what an
-    earlier run left there goes. On failure nothing in ``folder`` has changed.
+    Files of the same names are replaced, others in ``folder`` stay, except the files and sub-folders ``owned``: what an
+    earlier run left of them goes. On failure nothing in ``folder`` has changed.
     """
     folder = Path(folder)
     try:
@@ -87,7 +87,10 @@ def atomic_folder(folder: Path, owned: tuple[str, ...] = ()) -> Iterator[Path]:
         yield temporary
         folder.mkdir(exist_ok=True)
         for name in owned:
-            shutil.rmtree(folder / name, ignore_errors=True)
+            if (folder / name).is_dir():
+                shutil.rmtree(folder / name, ignore_errors=True)
+            else:
+                (folder / name).unlink(missing_ok=True)
         for item in sorted(temporary.rglob("*")):
             target = folder / item.relative_to(temporary)
             if item.is_dir():

@@ -9,6 +9,7 @@ from vertherm.planning.advice import Action
 from vertherm.planning.monitor_courses import Course, Courses
 from vertherm.planning.monitor_watch import Watch, limit_of
 from vertherm.planning.outline import clock
+from vertherm.planning.plan_scale import cem43_min
 
 REACTION_S = 10.0
 """[guess] from the advice to the end of power; less time left than this is none."""
@@ -57,6 +58,13 @@ def decide(watch: Watch, courses: Courses) -> Decision:
         )
     stopped, going = courses.course(now), courses.course(max(end, now))
     if now >= end - 1e-6:
+        if watch.powered:
+            return Decision(
+                "stop now",
+                "Stop now: power is still on after the planned end.",
+                f"the power log shows power at {clock(now)}, the plan ended at {clock(end)}",
+                switch_off_s=now,
+            )
         return _over(stopped)
     if stopped.broken:
         names = ", ".join(stopped.broken)
@@ -81,11 +89,14 @@ def _measured(watch: Watch) -> Decision | None:
         if limit is None or limit.stop_c is None:
             continue
         for name, far in near.items():
-            value = float(watch.readings.temperature_c[name][-1])
-            if far <= AT_STRUCTURE_MM and value >= limit.stop_c:
+            values, times = watch.readings.temperature_c[name], watch.readings.time_s[name]
+            value, minutes = float(values.max()), cem43_min(times, values)
+            dosed = limit.stop_cem43_min is not None and minutes >= limit.stop_cem43_min
+            if far <= AT_STRUCTURE_MM and (value >= limit.stop_c or dosed):
                 return Decision(
                     "stop now",
-                    f"Stop now: {name}, {far:.0f} mm from {structure}, reads {value:.1f} °C.",
+                    f"Stop now: {name}, {far:.0f} mm from {structure}, has read {value:.1f} °C and gathered "
+                    f"{minutes:.1f} min of CEM43.",
                     f"measured at the stop limit of {structure} ({limit.words('stop')})",
                     switch_off_s=watch.now_s,
                     binding=structure,

@@ -57,6 +57,13 @@ class Watch:
         )  # fmt: skip
 
     @property
+    def powered(self) -> bool:
+        """True where the log shows power now, after the planned end."""
+        last = max(self.delivered, key=lambda segment: segment.end_s, default=None)
+        on = last is not None and last.power_w > 0.0 and last.end_s >= self.now_s - 1e-6
+        return on and self.now_s > self.end_s + 1e-6
+
+    @property
     def end_s(self) -> float:
         """Planned end of power."""
         return end_s(self.schedule)
@@ -130,8 +137,7 @@ class Watch:
         missing = sorted(set(self.state.treatment.thermocouples) - set(self.readings.names))
         if missing:
             found.append(f"No readings of {', '.join(missing)}.")
-        if self.state.plan.status == "no safe plan":
-            found.append("The treatment that is watched was not a safe plan.")
+        found.append("The prediction is for the needles as planned; where they lie otherwise, re-plan first.")
         return found
 
     def heat_names(self) -> tuple[str, ...]:
@@ -158,9 +164,11 @@ def _check_names(state: State, readings: ThermocoupleLog, now_s: float) -> None:
         )
     if now_s <= 0.0:
         raise InputError("The treatment has not begun.", where="--now", got=f"{now_s:g} s", expected="above 0 s")
-    short = [name for name in readings.names if np.count_nonzero(readings.time_s[name] >= 0.0) < 1]
+    short = [name for name in readings.names if not (readings.time_s[name] > 0.0).any()]
     if short:
-        raise InputError("A thermocouple has no reading up to now.", where=readings.source, got=", ".join(short))
+        raise InputError(
+            "A thermocouple has no reading from the first watt to now.", where=readings.source, got=", ".join(short)
+        )
 
 
 def _start_c(name: str, readings: ThermocoupleLog) -> float:

@@ -20,8 +20,10 @@ from vertherm.planning.state import State
 Array = NDArray[np.float64]
 SMALL_K, SMALL_MIN = 1.0, 0.05
 """Rises and doses below these say nothing about a factor."""
-RISE_RANGE, DOSE_RANGE = (0.5, 2.0), (0.2, 5.0)
-"""A factor beyond is no correction but another problem; it is cut there."""
+RISE_RANGE, DOSE_RANGE = (0.5, np.inf), (0.2, np.inf)
+"""A factor below is no correction but another problem; upwards, towards caution, nothing is cut."""
+LEAST_K = 0.2
+"""Rise of the surrogate that a factor is formed with at least."""
 COOLING_S, STEP_S = 900.0, 5.0
 
 
@@ -53,11 +55,11 @@ def plan_scale(state: State, heat: Heat) -> PlanScale:
         if row.name not in curves:
             continue
         worst = curves[row.name].max(axis=0)
-        if min(float(worst.max()), row.peak_c - body) >= SMALL_K:
-            rises[row.name] = float(np.clip((row.peak_c - body) / worst.max(), *RISE_RANGE))
+        if row.peak_c - body >= SMALL_K:
+            rises[row.name] = float(np.clip((row.peak_c - body) / max(float(worst.max()), LEAST_K), *RISE_RANGE))
         dose = cem43_min(times, body + rises.get(row.name, 1.0) * worst)
-        if min(dose, row.cem43_min) >= SMALL_MIN:
-            doses[row.name] = float(np.clip(row.cem43_min / dose, *DOSE_RANGE))
+        if row.cem43_min >= SMALL_MIN:
+            doses[row.name] = float(np.clip(row.cem43_min / max(dose, SMALL_MIN), *DOSE_RANGE))
     return PlanScale(rises, doses)
 
 

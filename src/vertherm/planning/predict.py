@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from vertherm.core.errors import InputError, SolverError
 from vertherm.core.progress import Progress, silent
@@ -28,6 +29,9 @@ from vertherm.planning.setup import distances_mm, make_setup
 from vertherm.planning.uncertainty import Uncertainty, space_for
 from vertherm.planning.work import Task, Work, run_tasks
 
+if TYPE_CHECKING:
+    from vertherm.planning.protection_effect import ProtectionEffect
+
 FINE_WAVE_MM, FINE_HEAT_MM = 0.5, 1.0
 """The full wave's accuracy is shown for such cells only; coarser ones do not take the local SAR factor off."""
 
@@ -37,11 +41,13 @@ class CaseResult:
     """What a prediction leaves: the document and what its pictures need.
 
     Only the nominal outcome (the first) keeps its fields; those of the others are in the scene's envelopes.
+    ``effect``: what its protection changes; None where the treatment has none, or nobody asked.
     """
 
     assessment: Assessment
     scene: Scene
     outcomes: tuple[MemberOutcome, ...]
+    effect: ProtectionEffect | None = None
 
 
 def predict(

@@ -28,7 +28,7 @@ from vertherm.planning.optimise.goal import Goal
 from vertherm.planning.optimise.judge import Correction, Judge, Judgement
 from vertherm.planning.optimise.problem import Clock
 from vertherm.planning.outline import Outline
-from vertherm.planning.plan_scale import DOSE_RANGE, RISE_RANGE, SMALL_K, SMALL_MIN
+from vertherm.planning.plan_scale import DOSE_RANGE, LEAST_K, RISE_RANGE, SMALL_K, SMALL_MIN
 from vertherm.planning.replan_checks import access_checks, crossed
 from vertherm.planning.replan_document import document
 from vertherm.planning.replan_model import moved_model
@@ -158,16 +158,16 @@ def correction(state: State, judge: Judge) -> Correction:
     body = constants("body_temperature").value
     rows = {row.name: row for row in state.plan.limits}
     rises = {
-        item.name: float(np.clip((rows[item.name].peak_c - body) / (item.peak_c - body), *RISE_RANGE))
+        item.name: float(np.clip((rows[item.name].peak_c - body) / max(item.peak_c - body, LEAST_K), *RISE_RANGE))
         for item in read.structures
-        if item.name in rows and min(rows[item.name].peak_c, item.peak_c) >= body + SMALL_K
+        if item.name in rows and rows[item.name].peak_c >= body + SMALL_K
     }
     # What the rise does to the dose is the judge's: only what is then left is a factor on the dose.
     warmed = _plan_judgement(state, judge.corrected(Correction(rise_factor=rises))) or read
     factors = {
-        item.name: float(np.clip(rows[item.name].cem43_min / item.cem43_min, *DOSE_RANGE))
+        item.name: float(np.clip(rows[item.name].cem43_min / max(item.cem43_min, SMALL_MIN), *DOSE_RANGE))
         for item in warmed.structures
-        if item.name in rows and min(rows[item.name].cem43_min, item.cem43_min) >= SMALL_MIN
+        if item.name in rows and rows[item.name].cem43_min >= SMALL_MIN
     }
     margins, shares = {}, {}
     covered = {row.target: row for row in state.plan.coverage}

@@ -162,9 +162,26 @@ def _move(parts: Parts) -> str:
 
 
 def _notes(parts: Parts, checks: Sequence[CheckRow]) -> list[str]:
+    several = len(parts.state.surrogates) > 1
+    held = (
+        "not held to the plan's full model, because several lesions share the plan"
+        if several
+        else ("held to the plan's full model for the planned one")
+    )
     notes = [
-        "PROVISIONAL: a surrogate on 2 mm cells for the real place, held to the plan's full model for the planned one."
+        f"PROVISIONAL: a surrogate on 2 mm cells for the real place, {held}.",
+        "It reads the nominal patient and the worst standard members there; the plan's samples are not moved along.",
     ]
+    for surrogate in parts.state.surrogates.values():
+        doses = [d for d in (parts.same_dose, parts.new.dose if parts.new is not None else None) if d is not None]
+        strongest = max(pulse.power_w for dose in doses for pulse in dose.pulses)
+        longest = max(sum(pulse.on_s for pulse in dose.pulses) for dose in doses)
+        if strongest > surrogate.power_w[1] + 1e-6 or longest > surrogate.longest_s + 1e-6:
+            notes.append(
+                f"A dose lies beyond what the surrogate was made for ({surrogate.power_w[1]:g} W, "
+                f"{surrogate.longest_s:g} s at one place): its ratios are held there, which is no prediction."
+            )
+            break
     for needle in parts.needles:
         target = target_of(parts.state.case, needle.trajectory)
         outside = tip_outside_mm(target, needle.trajectory)

@@ -41,4 +41,11 @@ def run_case(
         case, treatment, protocol, entry.numerics, workers=workers, address=address, space=space, progress=progress
     )
     timings = {"reading": round(reading, 3), **result.assessment.timings_s}
+    if treatment.protection:
+        from vertherm.planning.protection_effect import effect_of_protection
+
+        start = time.perf_counter()
+        effect = effect_of_protection(case, treatment, protocol, entry.numerics, workers=workers, progress=progress)
+        result = replace(result, effect=effect)
+        timings["protection"] = round(time.perf_counter() - start, 3)
     return replace(result, assessment=result.assessment.model_copy(update={"timings_s": timings}))

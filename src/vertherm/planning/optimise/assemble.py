@@ -15,7 +15,7 @@ from vertherm.planning.case import Numerics
 from vertherm.planning.limits import judge as status_of
 from vertherm.planning.limits import missing_row, requirements, worst
 from vertherm.planning.optimise.check import Checked
-from vertherm.planning.optimise.judge import Judgement, StructureJudgement, worse
+from vertherm.planning.optimise.judge import Judgement, StructureJudgement, TargetJudgement, worse
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.optimise.screen import Tried, candidate_row
 from vertherm.planning.optimise.several import Choice, joint, shared_rows
@@ -244,7 +244,7 @@ def _coverage(outcome: Outcome | None) -> list[CoverageRow]:
     for name, target in read.items():
         row = full.get(name)
         rows.append(
-            row
+            _least(row, target)
             if row is not None
             else CoverageRow(
                 target=name,
@@ -255,6 +255,21 @@ def _coverage(outcome: Outcome | None) -> list[CoverageRow]:
             )
         )
     return rows
+
+
+def _least(row: CoverageRow, read: TargetJudgement) -> CoverageRow:
+    """The full model's row, or less where a sample of the fast model covers less and no samples of the full one ran."""
+    if row.probability_full is not None:
+        return row
+    margins = [m for m in (row.margin_mm, read.margin_mm) if m is not None]
+    return row.model_copy(
+        update={
+            "coverage": min(row.coverage, read.coverage),
+            "lesion_coverage": min(row.lesion_coverage, read.lesion_coverage),
+            "margin_mm": min(margins) if len(margins) == 2 else None,
+            "reached": row.reached and read.reached,
+        }
+    )
 
 
 def _candidates(problem: Problem, found: Findings) -> list[CandidateRow]:

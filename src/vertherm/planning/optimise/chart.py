@@ -51,7 +51,9 @@ def chart(problem: Problem, arm: Arm, models: Models, sampled: Model, dose: Dose
         binding=[[cell[4] for cell in row] for row in cells],
         allowed=[[cell[5] for cell in row] for row in cells],
         samples=sampled.surrogate.n - 1,
-        rule=f"share of {sampled.surrogate.n - 1} samples of the surrogate" + (several if len(dose.pulses) > 1 else ""),
+        rule=f"share of {sampled.surrogate.n - 1} samples of the surrogate"
+        + (several if len(dose.pulses) > 1 else "")
+        + ("; heat of the other lesions is not counted" if len(problem.case.targets) > 1 else ""),
         chosen=(strongest, longest),
     )
 

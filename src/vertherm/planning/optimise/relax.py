@@ -17,6 +17,7 @@ from vertherm.planning.optimise.models import first_look
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.optimise.screen import Tried, tried
 from vertherm.planning.optimise.several import Choice
+from vertherm.planning.optimise.verify import Outcome
 from vertherm.planning.optimise.words import dose_words
 from vertherm.planning.plan import Relaxation
 
@@ -39,9 +40,9 @@ def no_path(access: AccessResult) -> list[Relaxation]:
     ]
 
 
-def relaxations(problem: Problem, choice: Choice, access: AccessResult, checked: Checked | None) -> list[Relaxation]:
-    """What would help one target, each with its numbers."""
-    found = [*_partial(choice, checked), *_margin(problem, choice)]
+def relaxations(problem: Problem, choice: Choice, access: AccessResult, outcome: Outcome) -> list[Relaxation]:
+    """What would help one target, each with its numbers; none of them a dose that the full model has refuted."""
+    found = [] if outcome.refuted else [*_partial(choice, outcome.checked), *_margin(problem, choice)]
     worst = choice.doses.reaching.judgement.binding
     if worst is not None and not choice.doses.reaching.judgement.safe:
         found += _protections(problem, choice, worst.name)

@@ -163,11 +163,9 @@ def _treat(problem: Problem, found: Findings, robust: Robust) -> None:
             found.outcome = outcome
         if outcome.status != "no safe plan":
             break
+        found.no_plan_for |= {item.arm.name for item in items}
         if len(firsts) > 1:
-            words = (
-                f"{items[0].arm.name}: no plan." if number < len(firsts) else f"{items[0].arm.name}: no plan either."
-            )
-            notes += [*outcome.notes, words]
+            notes += [*outcome.notes, f"{items[0].arm.name}: no plan{'' if number == 1 else ' either'}."]
     assert found.outcome is not None
     found.outcome = replace(found.outcome, notes=list(dict.fromkeys([*notes, *found.outcome.notes])))
     with problem.clock.step("chart"):
@@ -217,7 +215,7 @@ def _helpful(problem: Problem, found: Findings) -> list[Relaxation]:
         judgement = choice.found.judgement
         if judgement.safe and judgement.reached and len(found.outcome.choices) > 1:
             continue
-        rows += relaxations(problem, choice, by_target[choice.arm.target.name], found.outcome.checked)
+        rows += relaxations(problem, choice, by_target[choice.arm.target.name], found.outcome)
     return rows
 
 
@@ -229,6 +227,19 @@ def _result(problem: Problem, found: Findings) -> PlanResult:
     prediction = checked.result if checked is not None else None
     if prediction is not None and not is_plan:
         prediction = _marked(prediction)
+    if is_plan and prediction is not None and checked is not None and checked.treatment.protection:
+        from vertherm.planning.protection_effect import effect_of_protection
+
+        with problem.clock.step("effect of the protection"):
+            effect = effect_of_protection(
+                problem.case,
+                checked.treatment,
+                problem.protocol,
+                problem.numerics,
+                workers=problem.workers,
+                progress=problem.progress,
+            )
+        prediction = replace(prediction, effect=effect)
     surrogates = {c.arm.name: c.sampled.surrogate for c in outcome.choices} if outcome is not None else {}
     return PlanResult(
         plan=plan,

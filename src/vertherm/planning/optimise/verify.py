@@ -35,12 +35,14 @@ class Outcome:
         checked: the full model's answer for them, or for the best dose that is no plan; None: not asked, or none of
             the doses it was asked about kept the limits.
         notes: what happened on the way, in words.
+        refuted: the full model broke a limit at the last doses it was asked about: nothing may be offered from them.
     """
 
     status: PlanStatus
     choices: list[Choice]
     checked: Checked | None
     notes: list[str]
+    refuted: bool = False
 
 
 def provisional(problem: Problem, choices: Sequence[Choice]) -> Outcome:
@@ -123,11 +125,13 @@ def _tried(problem: Problem, choices: list[Choice], ask: Ask, status: PlanStatus
             break
         with problem.clock.step("full model"):
             found = ask(choices)
-        if found.safe and found.reached:
+        # The samples decide too: where the full model ran members only, the surrogate's samples must reach the goal.
+        only_members = found.result.assessment.ensemble is None and any(c.sampled.judge.sampled for c in choices)
+        if found.safe and found.reached and (whole.reached or not only_members):
             return Outcome(status, choices, found, notes)
         if found.safe and (kept is None or covers(found) > covers(kept[1])):
             kept = choices, found
-        notes.append(_missed(found, turn))
+        notes.append(_missed(found, turn, whole.coverage))
         if turn == TRIES:
             break
         fix = _measured(problem, fix, choices, found)
@@ -139,7 +143,7 @@ def _tried(problem: Problem, choices: list[Choice], ask: Ask, status: PlanStatus
             break
         choices = again
     if kept is None:
-        return Outcome("no safe plan", choices, None, notes)
+        return Outcome("no safe plan", choices, None, notes, refuted=bool(notes))
     return Outcome("no safe plan", *kept, notes)
 
 
@@ -159,12 +163,22 @@ def _stricter(fix: Correction) -> Correction:
 
 
 def _measured(problem: Problem, fix: Correction, choices: Sequence[Choice], found: Checked) -> Correction:
-    """The correction after the full model's answer: it holds the surrogate of the same members against it."""
+    """The correction after the full model's answer: it holds the surrogate's worst variants against its worst runs."""
     return correction(fix, joint_first(choices), found, goal_ml(problem))
 
 
-def _missed(found: Checked, turn: int) -> str:
+def _missed(found: Checked, turn: int, samples_cover: float) -> str:
     if not found.safe:
         names = ", ".join(f"{row.name} ({row.peak_c:.1f} °C, CEM43 {row.cem43_min:.1f} min)" for row in found.broken)
         return f"Try {turn}: the full model breaks a limit at {names or 'a structure'}."
+    failed = [member["name"] for member in found.result.assessment.members if "failed" in str(member["status"])]
+    if failed:
+        return (
+            f"Try {turn}: runs of the full model failed ({', '.join(map(str, failed[:3]))}): nothing can be concluded."
+        )
+    if found.reached:
+        return (
+            f"Try {turn}: the full model's members keep every limit and reach the goal, but the worst sample of the "
+            f"fast model covers only {100 * samples_cover:.0f} %."
+        )
     return f"Try {turn}: the full model keeps every limit, but covers only {100 * covers(found):.0f} %."
