@@ -5,6 +5,7 @@ The heat is that of the closed-form surrogate: the commands, the state on disk a
 
 from __future__ import annotations
 
+import html
 import json
 from functools import cache
 from pathlib import Path
@@ -69,6 +70,9 @@ def test_replan_at_the_planned_place(plan: Path, tmp_path: Path, capsys: pytest.
     assert run(["replan", str(plan), "--needle", SAME, "-o", str(tmp_path / "out"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((tmp_path / "out" / "replan.json").read_text("utf-8"))
+    page = (tmp_path / "out" / "replan.html").read_text("utf-8")
+    assert printed["words"] in html.unescape(page)
+    assert "http" not in page
     document = ReplanDocument.model_validate(printed)
     assert document.recommendation == "keep the dose"
     assert document.comparison.startswith("No difference")

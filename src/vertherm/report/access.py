@@ -120,7 +120,9 @@ def target_view(
         pictures = [*painter.along(path), probes_eye(painter, path)] if path.name in illustrated else []
         ends = path.trajectory.entry_mm.tolist(), path.trajectory.tip_mm.tolist()
         views.append(PathView(path, *ends, instruction(path, *ends, bone), bone, pictures, path.name in chosen))
-    overview = painter.overview(result.paths, next(iter(chosen), ""))
+    # What only a set needs is in the overview where it has pictures of its own: more lines would hide the front.
+    shown = tuple(path for path in result.paths if not path.only_in_set or path.name in illustrated)
+    overview = painter.overview(shown, next(iter(chosen), ""))
     return TargetView(result, painter.error_mm, views, overview, painter.legend())
 
 
