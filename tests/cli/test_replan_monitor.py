@@ -72,7 +72,7 @@ def test_replan_at_the_planned_place(plan: Path, tmp_path: Path, capsys: pytest.
     assert printed == json.loads((tmp_path / "out" / "replan.json").read_text("utf-8"))
     page = (tmp_path / "out" / "replan.html").read_text("utf-8")
     assert printed["words"] in html.unescape(page)
-    assert "http" not in page
+    assert "://" not in page
     document = ReplanDocument.model_validate(printed)
     assert document.recommendation == "keep the dose"
     assert document.comparison.startswith("No difference")
