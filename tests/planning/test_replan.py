@@ -40,6 +40,7 @@ from vertherm.imaging.nifti import write_nifti
 from vertherm.planning import replan as module
 from vertherm.planning.needle_fit import fit_needle, needles_from_mask
 from vertherm.planning.needle_input import load_needles, needles_of, parse_needle, placed_really
+from vertherm.planning.objects import Treatment
 from vertherm.planning.replan import Replan, replan
 from vertherm.planning.replan_model import as_planned
 from vertherm.planning.state import State
@@ -159,9 +160,15 @@ def at(
     monkeypatch: pytest.MonkeyPatch, real: Trajectory, heat: FakeSurrogate, found: State | None = None, **changes: Any
 ) -> Replan:
     """Re-plan with closed-form heat at the real place, and without the search's rules (they have their own tests)."""
-    monkeypatch.setattr(module, "moved_model", lambda *a, **k: heat)
+    state = found or planned()
+    there = next(iter(state.surrogates.values()))
+
+    def moved(_: State, treatment: Treatment, *args: Any, **options: Any) -> Any:
+        return there if treatment is state.treatment else heat
+
+    monkeypatch.setattr(module, "moved_model", moved)
     monkeypatch.setattr(module, "access_checks", lambda *a, **k: [])
-    return replan(found or planned(), {"": real}, **changes)
+    return replan(state, {"": real}, **changes)
 
 
 def test_same_place_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:

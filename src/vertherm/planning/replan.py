@@ -25,7 +25,7 @@ from vertherm.planning.needle_input import needles_of, placed_really
 from vertherm.planning.objects import Treatment
 from vertherm.planning.optimise.dose import Found, Lattice, Pattern, Search
 from vertherm.planning.optimise.goal import Goal
-from vertherm.planning.optimise.judge import Correction, Judge, Judgement
+from vertherm.planning.optimise.judge import Correction, Judge
 from vertherm.planning.optimise.problem import Clock
 from vertherm.planning.outline import Outline
 from vertherm.planning.plan_scale import DOSE_RANGE, LEAST_K, RISE_RANGE, SMALL_K, SMALL_MIN
@@ -104,7 +104,9 @@ def replan(
         progress("heat at the real place", 1.0)
     with clock.step("dose"):
         judge = Judge(goal, state.limits(), tuple(t.name for t in state.case.targets), sampled=False)
-        judge = judge.corrected(correction(state, judge))
+        # Held against the same variants at the planned place: the plan's rows may come from samples, which do not move.
+        planned_place = moved_model(state, state.treatment, goal, threads=threads)
+        judge = judge.corrected(correction(state, judge, planned_place))
         dose = one_dose(treatment, surrogate.places)
         same = judge(surrogate.readings(dose))
         found = _best(state, surrogate, judge, dose, goal) if mode == "new dose" else None
@@ -150,11 +152,10 @@ def one_dose(treatment: Treatment, places: tuple[str, ...]) -> Dose:
     return found[0][1]
 
 
-def correction(state: State, judge: Judge) -> Correction:
-    """What the plan's surrogate lacks against the plan's own (full-model) numbers, for its place and dose."""
-    read = _plan_judgement(state, judge)
-    if read is None:
-        return Correction()
+def correction(state: State, judge: Judge, model: Surrogate) -> Correction:
+    """What the fast model at the planned place lacks against the plan's own numbers, for the plan's dose."""
+    readings = model.readings(one_dose(state.treatment, model.places))
+    read = judge(readings)
     body = constants("body_temperature").value
     rows = {row.name: row for row in state.plan.limits}
     rises = {
@@ -163,7 +164,7 @@ def correction(state: State, judge: Judge) -> Correction:
         if item.name in rows and rows[item.name].peak_c >= body + SMALL_K
     }
     # What the rise does to the dose is the judge's: only what is then left is a factor on the dose.
-    warmed = _plan_judgement(state, judge.corrected(Correction(rise_factor=rises))) or read
+    warmed = judge.corrected(Correction(rise_factor=rises))(readings)
     factors = {
         item.name: float(np.clip(rows[item.name].cem43_min / max(item.cem43_min, SMALL_MIN), *DOSE_RANGE))
         for item in warmed.structures
@@ -181,18 +182,6 @@ def correction(state: State, judge: Judge) -> Correction:
         if full.margin_mm is not None and target.margin_mm is not None:
             margins[target.name] = full.margin_mm - target.margin_mm
     return Correction(rises, factors, margins, shares)
-
-
-def _plan_judgement(state: State, judge: Judge) -> Judgement | None:
-    """The plan's dose read by its own surrogate; None where several surrogates share it."""
-    timeline = planned(state.treatment)
-    read = [(s, doses(timeline, s.places)) for s in state.surrogates.values()]
-    read = [(s, found) for s, found in read if found]
-    if len(read) != 1 or len(read[0][1]) != 1:
-        return None
-    surrogate, found = read[0]
-    targets = tuple(name for name in judge.targets if name in surrogate.targets)
-    return replace(judge, targets=targets, sampled=surrogate.samples > 0)(surrogate.readings(found[0][1]))
 
 
 def _best(state: State, surrogate: Surrogate, judge: Judge, dose: Dose, goal: Goal) -> Found:

@@ -162,15 +162,9 @@ def _move(parts: Parts) -> str:
 
 
 def _notes(parts: Parts, checks: Sequence[CheckRow]) -> list[str]:
-    several = len(parts.state.surrogates) > 1
-    held = (
-        "not held to the plan's full model, because several lesions share the plan"
-        if several
-        else ("held to the plan's full model for the planned one")
-    )
     notes = [
-        f"PROVISIONAL: a surrogate on 2 mm cells for the real place, {held}.",
-        "It reads the nominal patient and the worst standard members there; the plan's samples are not moved along.",
+        "PROVISIONAL: a surrogate on 2 mm cells for the real place, held to the plan's numbers for the planned one.",
+        "It reads the nominal patient and the worst standard members; the plan's samples are not moved along.",
     ]
     for surrogate in parts.state.surrogates.values():
         doses = [d for d in (parts.same_dose, parts.new.dose if parts.new is not None else None) if d is not None]
