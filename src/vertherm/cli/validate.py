@@ -26,6 +26,7 @@ class GroupName(StrEnum):
     bioheat = "bioheat"
     phase_change = "phase_change"
     shaft = "shaft"
+    protection = "protection"
     damage = "damage"
     cross_code = "cross_code"
     published = "published"
