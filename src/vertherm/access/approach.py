@@ -129,11 +129,11 @@ class _Way:
         front = np.array([0.0, 1.0, 0.0]) if frame is None else frame.anterior
         self.front = front
         self.forward = self.direction @ front
-        self.across, self.wall = np.zeros(0), np.zeros(0)
+        self.across, self.wall = 0.0, np.zeros(0)
         self.pedicle = np.zeros((len(entries), 2))
         if frame is None:
             return
-        self.across, middle = canal_middle(frame)  # type: ignore[assignment]
+        self.across, middle = canal_middle(frame)
         depth = (entries - frame.centre_mm) @ front
         with np.errstate(divide="ignore", invalid="ignore"):
             # A needle that moves sideways reaches neither plane at a place that means anything.

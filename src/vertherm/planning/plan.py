@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from vertherm.planning.assessment import Percentile, Probability, Status
 
 PlanStatus = Literal["provisional", "verified", "no safe plan"]
+RelaxationKind = Literal[
+    "dissection", "irrigation", "skin cooling", "second needle", "partial ablation", "margin", "rule"
+]
 
 
 class _Row(BaseModel):
@@ -207,7 +210,7 @@ class Relaxation(_Row):
     """What would make a plan possible, or more of the lesion reachable, and by how much."""
 
     what: str
-    kind: Literal["dissection", "irrigation", "skin cooling", "second needle", "partial ablation", "margin", "rule"]
+    kind: RelaxationKind
     effect: str
     coverage: float | None = None
     worst_structure: str = ""

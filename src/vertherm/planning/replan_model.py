@@ -27,7 +27,7 @@ from vertherm.planning.optimise.goal import Goal
 from vertherm.planning.setup import make_setup
 from vertherm.planning.state import State
 from vertherm.planning.surrogate.anchor import LARGEST, SMALLEST
-from vertherm.planning.surrogate.build import _damage, _excluded
+from vertherm.planning.surrogate.build import damage_of, excluded
 from vertherm.planning.surrogate.correction import Correction
 from vertherm.planning.surrogate.coupled import solve_times
 from vertherm.planning.surrogate.families import Key, nominal_family, worst_families
@@ -265,7 +265,7 @@ def _linear(state: State, setup: Setup, goal: Goal, longest_s: float, threads: i
     at = np.searchsorted(times, np.array(INSTANTS) * longest_s)
     lesions = {target.name: target.mask for target in state.case.targets}
     sites = make_sites(
-        setup, np.max([w[at] for w in nominal], axis=0), lesions, _excluded(state.case, setup), goal.margin_mm,
+        setup, np.max([w[at] for w in nominal], axis=0), lesions, excluded(state.case, setup), goal.margin_mm,
         goal.margin_mm + BEYOND_MARGIN_MM,
     )  # fmt: skip
 
@@ -274,7 +274,7 @@ def _linear(state: State, setup: Setup, goal: Goal, longest_s: float, threads: i
 
     answers = {key: watched("heated", key) for key in members}
     none = {cooling: watched("without", cooling) for cooling in cold}
-    damage, model = _damage(lone[0], families[0], sites)
+    damage, model = damage_of(lone[0], families[0], sites)
     shared = Shared(setup, lone, sites, lesions, None, factor, times, solve_times(longest_s), longest_s)
     return Nominal(families, answers, {}, none, lesions, damage, model), shared
 

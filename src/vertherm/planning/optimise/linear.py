@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from vertherm.geometry.volume import FloatArray
 from vertherm.heat.member import Member
-from vertherm.planning.access_goal import NEURAL
 from vertherm.planning.objects import Treatment
 from vertherm.planning.optimise.problem import Problem
-from vertherm.planning.setup import make_setup, structure_cells
+from vertherm.planning.setup import make_setup
+from vertherm.planning.surrogate.build import excluded
 from vertherm.planning.surrogate.linear import alone, node_times, per_watt
 from vertherm.planning.surrogate.readings import Readings, StructureReading, TargetReading
 from vertherm.planning.surrogate.response import TAIL_END_S, moments, step_weights
@@ -27,7 +27,6 @@ from vertherm.planning.surrogate.sites import Sites, TargetSites, make_sites
 from vertherm.planning.surrogate.zone import cem43_min, coverage
 
 if TYPE_CHECKING:
-    from vertherm.heat.setup import Setup
     from vertherm.planning.surrogate.dose import Dose
 
 SPACING_MM = 2.5
@@ -110,7 +109,7 @@ def linear_model(problem: Problem, treatment: Treatment) -> LinearModel:
     lesions = {target.name: target.mask for target in problem.case.targets}
     margin = problem.goal.margin_mm
     rise = np.max([answer[at] for answer in whole], axis=0)
-    sites = make_sites(setup, rise, lesions, _excluded(problem, setup), margin, margin + BEYOND_MM)
+    sites = make_sites(setup, rise, lesions, excluded(problem.case, setup), margin, margin + BEYOND_MM)
     cover = [per_watt(one, Member("water", "forward", "full"), times, sites.cells) for one in lone]
     metric = protocol.metric(protocol.coverage_metric)
     quantity = EQUIVALENT[metric.field]
@@ -125,13 +124,3 @@ def linear_model(problem: Problem, treatment: Treatment) -> LinearModel:
         quantity=quantity,
         level=level,
     )
-
-
-def _excluded(problem: Problem, setup: Setup) -> NDArray[np.bool_]:
-    """Cells beside a lesion that are no part of the goal: canal, nerves, air."""
-    found = setup.tissue.air_cells().reshape(-1).copy()
-    for structure in problem.case.anatomy.of_kind(*NEURAL):
-        if structure.mask.data.any():
-            known = setup.probes.get(structure.name)
-            found[structure_cells(structure, setup.tissue.grid) if known is None else known] = True
-    return found

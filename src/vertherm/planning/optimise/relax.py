@@ -19,7 +19,7 @@ from vertherm.planning.optimise.screen import Tried, tried
 from vertherm.planning.optimise.several import Choice
 from vertherm.planning.optimise.verify import Outcome
 from vertherm.planning.optimise.words import dose_words
-from vertherm.planning.plan import Relaxation
+from vertherm.planning.plan import Relaxation, RelaxationKind
 
 RULES_SHOWN = 3
 """Rules whose relaxation would open paths, most paths first."""
@@ -118,12 +118,12 @@ def _protected(problem: Problem, choice: Choice, kind: str, structure: str) -> R
 
     arm = choice.arm
     bare = places_of(problem, arm)
-    category = kind if kind in ("irrigation", "skin cooling") else "dissection"
+    category = CATEGORY.get(kind, "dissection")
     what = f"{arm.target.name}: {KIND_WORDS.get(kind, kind)} at {structure}"
     try:
         more = suggested(kind, problem.case.anatomy, structure, bare.trajectories)
     except InputError as error:
-        return Relaxation(what=what, kind=category, effect=f"not possible here: {error.what}")  # type: ignore[arg-type]
+        return Relaxation(what=what, kind=category, effect=f"not possible here: {error.what}")
     dose = choice.doses.reaching.dose
     shielded = replace(bare, protection=_both(bare.protection, more))
     change = difference(first_look(problem, arm, shielded)(dose), first_look(problem, arm)(dose))
@@ -141,6 +141,7 @@ def _moves(change: Correction, structure: str) -> str:
     return f"{'raises' if percent > 0 else 'lowers'} the rise of {structure} by {abs(percent):.0f} %"
 
 
+CATEGORY: dict[str, RelaxationKind] = {"irrigation": "irrigation", "skin cooling": "skin cooling"}
 KIND_WORDS = {
     "co2": "dissection with CO2",
     "saline": "dissection with saline",
@@ -176,7 +177,7 @@ def _needles(plan: PlanEntry) -> PlanEntry:
     return plan.model_copy(update={"max_needles": 2, "max_activations": max(plan.max_activations, 2)})
 
 
-def _row(what: str, kind: str, item: Tried | Choice, without: Choice, basis: str) -> Relaxation:
+def _row(what: str, kind: RelaxationKind, item: Tried | Choice, without: Choice, basis: str) -> Relaxation:
     judgement, dose = item.doses.best.judgement, item.doses.best.dose
     worst = judgement.binding
     reached = judgement.safe and judgement.reached
@@ -192,7 +193,7 @@ def _row(what: str, kind: str, item: Tried | Choice, without: Choice, basis: str
     was = f"; without it {100 * before.coverage:.0f} %" if before.safe else "; without it no dose keeps the limits"
     return Relaxation(
         what=what,
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         effect=f"{effect}{near}{was} ({basis})",
         coverage=judgement.coverage if judgement.safe else None,
         worst_structure=worst.name if worst else "",

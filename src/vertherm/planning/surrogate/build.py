@@ -160,7 +160,7 @@ def _nominal(
     reach = wishes.margin_mm + BEYOND_MARGIN_MM + (LABEL_ROOM_MM if wishes.samples else 0.0)
     at = np.searchsorted(times, np.array(INSTANTS) * wishes.longest_s)
     sites = make_sites(
-        setup, np.max([w[at] for w in whole], axis=0), lesions, _excluded(case, setup), wishes.margin_mm, reach
+        setup, np.max([w[at] for w in whole], axis=0), lesions, excluded(case, setup), wishes.margin_mm, reach
     )
     uncertainty = None
     if wishes.samples:
@@ -173,7 +173,7 @@ def _nominal(
     answers = _answers(families, lone, times, sites, whole)
     narrow = _answers(families, coarse, times, sites, None)
     none = {c: _without(lone, families, c, times, sites) for c in ("none", "full")}
-    damage, model = _damage(lone[0], families[0], sites)
+    damage, model = damage_of(lone[0], families[0], sites)
     return Nominal(families, answers, narrow, none, lesions, damage, model), shared
 
 
@@ -205,7 +205,7 @@ def _without(
     return np.array([without_power(one, member, times_s, sites.cells) for one in lone])
 
 
-def _damage(setup: Setup, family: Family, sites: Sites) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def damage_of(setup: Setup, family: Family, sites: Sites) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """Numbers of the Arrhenius models, and the model of each watched cell; see :class:`.response.Response`."""
     problem = bioheat_problem(setup, family.member.cooling)
     rows = [
@@ -216,7 +216,7 @@ def _damage(setup: Setup, family: Family, sites: Sites) -> tuple[NDArray[np.floa
     return np.array(rows, dtype=np.float64), model
 
 
-def _excluded(case: Case, setup: Setup) -> NDArray[np.bool_]:
+def excluded(case: Case, setup: Setup) -> NDArray[np.bool_]:
     """Cells beside a lesion that are no part of the goal: canal, nerves, air."""
     grid = setup.tissue.grid
     found = setup.tissue.air_cells().reshape(-1).copy()
