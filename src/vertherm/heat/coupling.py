@@ -1,9 +1,10 @@
 """One member of a prediction: heat and electromagnetics in turn, re-solved as the tissue dries, until all has cooled.
 
-    every ``resolve_every_s`` of power:  T, dry fraction -> eps, sigma -> azimuthal mean -> |E|^2, S11 -> q(x)
-    in between:                          bioheat with q held, doses, curves
+    after every interval of power:  T, dry fraction -> eps, sigma -> azimuthal mean -> |E|^2, S11 -> q(x)
+    in between:                     bioheat with q held, doses, curves
 
-Re-solving every 20-30 s changes the zone by less than 1 mm (own prototype runs). Several antennas fire together or one
+Tissue beside an antenna dries within seconds: intervals are short at first and grow up to ``resolve_every_s``
+(:func:`solve_intervals`). Several antennas fire together or one
 after the other; each is solved as if it were alone. A needle is in the tissue from the start of an activation it fires
 in until the next activation that it does not fire in; those of the last activation stay, uncooled, until the end.
 """
@@ -29,6 +30,8 @@ from vertherm.heat.setup import Setup
 from vertherm.heat.shaft import BoundShaft
 
 SETTLED_BELOW_C = 43.0
+GROWTH = 1.3
+"""Of the intervals between two solves of the antennas."""
 CONSTANTS_USED = (
     "body_temperature",
     "room_temperature",
@@ -145,9 +148,7 @@ class _Run:
         self._place(firing)
         control = TemperatureControl.of(activation, sensor) if activation.set_temperature_c is not None else None
         given = activation.powers_w(len(firing))
-        intervals = max(1, int(np.ceil(activation.duration_s / setup.resolve_every_s - 1e-9)))
-        duration = activation.duration_s / intervals
-        for _ in range(intervals):
+        for duration in solve_intervals(activation.duration_s, setup.first_solve_s, setup.resolve_every_s):
             emitted = self.emission.solve(solver, firing)
             solver.set_conductivity(heated(self.cold_faces, solver.temperature_c))
             powers = [forward_w(p, self.member, setup, e) for p, e in zip(given, emitted, strict=True)]
@@ -187,6 +188,25 @@ class _Run:
         self.cold.look(self.solver)
         if self._watch is not None:
             self._watch(self.solver)
+
+
+def solve_intervals(duration_s: float, first_s: float, longest_s: float) -> list[float]:
+    """Times in s between two solves of the antennas in one activation: growing, the later ones equal.
+
+    Args:
+        duration_s: of the activation.
+        first_s: first interval; where it is not below ``longest_s``, all are equal.
+        longest_s: longest interval.
+    """
+    found: list[float] = []
+    left, step = duration_s, first_s
+    # The last interval may be half as long again, so that no sliver is left.
+    while step < longest_s and left > 1.5 * step:
+        found.append(step)
+        left -= step
+        step *= GROWTH
+    rest = max(1, int(np.ceil(left / longest_s - 1e-9)))
+    return [*found, *[left / rest] * rest]
 
 
 def _sensors(setup: Setup) -> dict[str, FloatArray]:

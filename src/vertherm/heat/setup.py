@@ -21,6 +21,8 @@ LARGEST_FACTOR = 2.0
 """Efficiencies and power factors beyond this are a mistake in units, not a device."""
 LARGEST_DAMAGE_SHIFT_K = 15.0
 START_C = (0.0, 42.0)
+FIRST_SOLVE_S = 5.0
+"""After this time of power the antenna is solved again: the tissue beside it dries within seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,8 @@ class Setup:
         tracked: names of all structures with a row, also those wholly outside the heat grid.
         thermocouples: RAS mm by name.
         neural_cells: flat cells where the local SAR factor applies.
-        resolve_every_s: time between two solves of the antennas.
+        resolve_every_s: longest time between two solves of the antennas.
+        first_solve_s: the first such time of every activation; they grow from there.
         reach_mm: radius of the electromagnetic domain around each needle.
         max_cooldown_s: longest wait for every structure to peak and cool.
         coherent: antennas that fire together: True, their fields add with their phases; False, their powers add.
@@ -92,6 +95,7 @@ class Setup:
     thermocouples: dict[str, FloatArray]
     neural_cells: NDArray[np.int64]
     resolve_every_s: float = 25.0
+    first_solve_s: float = FIRST_SOLVE_S
     reach_mm: float = 50.0
     max_cooldown_s: float = 3600.0
     coherent: bool = False
