@@ -93,7 +93,7 @@ _kept: list[Future[LocalCluster]] = []
 
 
 @contextmanager
-def kept_workers(workers: int, retries: int = 2) -> Iterator[None]:
+def kept_workers(workers: int, preload: Sequence[str] = (), retries: int = 2) -> Iterator[None]:
     """Local processes that every run within this context shares, whatever number of workers it asks for.
 
     They start in the background at once: what is done before the first run hides their start, and what they have
@@ -102,7 +102,7 @@ def kept_workers(workers: int, retries: int = 2) -> Iterator[None]:
 
     def start() -> LocalCluster:
         with dask.config.set(_settings(retries)), _quiet():
-            return _local_cluster(workers)
+            return _local_cluster(workers, preload)
 
     with ThreadPoolExecutor(1) as starter:
         future = starter.submit(start)
@@ -171,7 +171,7 @@ def _share(client: Client, plugin: SharedInputs, address: str | None) -> None:
         ) from error
 
 
-def _local_cluster(workers: int) -> LocalCluster:
+def _local_cluster(workers: int, preload: Sequence[str] = ()) -> LocalCluster:
     return LocalCluster(
         n_workers=workers,
         threads_per_worker=1,
@@ -183,6 +183,7 @@ def _local_cluster(workers: int) -> LocalCluster:
         scheduler_kwargs={"dashboard": False},
         silence_logs=logging.CRITICAL,
         memory_limit=0,
+        preload=list(preload),
         env={**ONE_THREAD, **SILENT},
     )
 

@@ -112,11 +112,12 @@ def run(
 
 
 @contextmanager
-def kept_workers(workers: int = 0) -> Iterator[None]:
+def kept_workers(workers: int = 0, preload: Sequence[str] = ()) -> Iterator[None]:
     """Several runs within this context share their local processes, which start at once, in the background.
 
     Args:
         workers: processes; 0 takes one a core. With 1, or where VERTHERM_DASK names a scheduler, nothing is started.
+        preload: names of modules that every process imports while it waits for its first task.
     """
     count = workers or (os.cpu_count() or 1)
     if count == 1 or os.environ.get(ADDRESS_VARIABLE):
@@ -124,7 +125,7 @@ def kept_workers(workers: int = 0) -> Iterator[None]:
         return
     from vertherm.ensemble import cluster
 
-    with cluster.kept_workers(count):
+    with cluster.kept_workers(count, preload):
         yield
 
 

@@ -8,7 +8,7 @@ structure R**(43 - T) t / 60 with R = 0.5 from 43 °C on and 0.25 below.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -40,7 +40,6 @@ class ClosedForm:
     reach: Sequence[float] = (1.0,)
     target: str = "target"
     gain: Sequence[tuple[float, float]] = ((1.0, 1.0),)
-    calls: int = field(default=0)
 
     @property
     def n(self) -> int:
@@ -49,6 +48,10 @@ class ClosedForm:
     @property
     def variants(self) -> tuple[SimpleNamespace, ...]:
         return tuple(SimpleNamespace(label=LABELS[min(n, 2)]) for n in range(self.n))
+
+    @property
+    def members(self) -> tuple[SimpleNamespace, ...]:
+        return ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -60,6 +63,10 @@ class ClosedForm:
 
     def anchored(self, dose: Dose, fields: Mapping[str, object]) -> ClosedForm:
         return self
+
+    def scaled(self, rise_factor: Mapping[str, float]) -> ClosedForm:
+        rise = {name: (a * rise_factor.get(name, 1.0), tau) for name, (a, tau) in self.rise.items()}
+        return replace(self, rise=rise)
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -73,9 +80,9 @@ class ClosedForm:
         """x of a dose for a time constant; ``which``: 0 for the rise, 1 for the radius."""
         return sum(p.power_w * self.gain[p.place][which] * (1 - np.exp(-p.on_s / tau_s)) for p in dose.pulses)
 
-    def readings(self, dose: Dose) -> Readings:
-        self.calls += 1
-        heat, reach = np.array(self.heat), np.array(self.reach)
+    def readings(self, dose: Dose, variants: Sequence[int] | None = None) -> Readings:
+        asked = slice(None) if variants is None else list(variants)
+        heat, reach = np.array(self.heat)[asked], np.array(self.reach)[asked]
         minutes = sum(p.on_s for p in dose.pulses) / 60.0
         structures = {}
         for name, (a, tau) in self.rise.items():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vertherm.heat.member import Member, members
+from vertherm.heat.member import Member
 from vertherm.materials.constants import constants
 from vertherm.planning.access_goal import access_goal
 from vertherm.planning.assessment import Percentile, StructureRow
@@ -22,7 +22,6 @@ from vertherm.planning.outcome import CoverageOutcome, MemberOutcome
 from vertherm.planning.percentiles import bounded
 from vertherm.planning.plan import CoverageRow, LimitRow
 from vertherm.planning.predict import CaseResult, predict
-from vertherm.planning.surrogate.families import worst_families
 
 if TYPE_CHECKING:
     from vertherm.heat.setup import Setup
@@ -190,18 +189,6 @@ def _deciding(percentile: Percentile | None, nominal: float) -> float | None:
 
 def _left(problem: Problem, row: LimitRow) -> float:
     return reserve(row.peak_c, row.cem43_min, problem.limits[row.name], problem.goal.warn_is_limit)
-
-
-def worst_members(problem: Problem) -> tuple[Member, ...]:
-    """The runs of a provisional plan: the nominal member, and with both drying models those that can be the worst.
-
-    Net power heats at least as much as the same forward power, no cooling more than full cooling, and the local factor
-    never less: these members hold the other standard ones between them.
-    """
-    factor = problem.protocol.local_sar.factor
-    chosen = [members(factor, problem.entry.plan.power_kind)[0]]
-    chosen += [family.member for _, safety, cover in worst_families(factor) for family in (safety, cover)]
-    return tuple(dict.fromkeys(chosen))
 
 
 def correction(before: Correction, read: Judgement, found: Checked, volumes_ml: Mapping[str, float]) -> Correction:

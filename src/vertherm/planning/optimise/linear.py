@@ -8,7 +8,8 @@ that covers least (forward power, full cooling).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +51,7 @@ class LinearModel:
         safety, cover: (places, nodes, cells) K per watt.
         body_c: at the start.
         quantity, level: of the zone.
+        rise_factor: by structure, factor on its rise (what another model says beyond this one).
     """
 
     places: tuple[str, ...]
@@ -60,11 +62,16 @@ class LinearModel:
     body_c: float
     quantity: str
     level: float
+    rise_factor: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
         """Number of variants."""
         return 1
+
+    def scaled(self, rise_factor: Mapping[str, float]) -> LinearModel:
+        """The same model with the rises of some structures multiplied, before doses are counted."""
+        return replace(self, rise_factor=rise_factor)
 
     def readings(self, dose: Dose) -> Readings:
         """Temperatures, doses and coverage by superposed step responses."""
@@ -75,6 +82,13 @@ class LinearModel:
             name: StructureReading(np.array([_top(peak, where, self.body_c)]), np.array([_top(minutes, where, 0.0)]))
             for name, where in self.sites.structures.items()
         }
+        for name, factor in self.rise_factor.items():
+            where = self.sites.structures.get(name)
+            if where is not None and where.size:
+                scaled = self.body_c + factor * (course[:, where] - self.body_c)
+                structures[name] = StructureReading(
+                    np.array([float(scaled.max())]), np.array([float(cem43_min(scaled, at).max())])
+                )
         course = self._course(self.cover, dose, at)
         fields = {"peak_c": course.max(axis=0), "cem43_min": cem43_min(course, at)}
         targets = {name: self._target(site, fields) for name, site in self.sites.targets.items()}

@@ -13,7 +13,7 @@ from vertherm.planning.case import PlanEntry
 from vertherm.planning.optimise.arms import arms, places_of
 from vertherm.planning.optimise.check import Checked
 from vertherm.planning.optimise.judge import Correction, difference
-from vertherm.planning.optimise.models import first_look
+from vertherm.planning.optimise.models import FirstLook, first_look
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.optimise.screen import Tried, tried
 from vertherm.planning.optimise.several import Choice
@@ -166,7 +166,9 @@ def _second_needle(problem: Problem, choice: Choice, access: AccessResult) -> It
     for arm in arms(two, choice.arm.target, access, sets=True)[:1]:
         dose = choice.doses.reaching.dose
         one, both = first_look(problem, choice.arm), first_look(two, arm)
-        held = replace(both, judge=both.judge.corrected(difference(choice.models(dose), one(dose))))
+        beyond = difference(choice.models(dose), one(dose))
+        # Rises are scaled before doses are counted: a dose that the linear answer leaves at nothing has no ratio.
+        held = FirstLook(both.linear.scaled(beyond.rise_factor), both.judge.corrected(replace(beyond, rise_factor={})))
         names = " and ".join(path.name for path in arm.paths)
         what = f"{arm.target.name}: a second needle ({names}, [plan] max_needles = 2)"
         basis = "a first look: linear answer, corrected by what one needle's surrogate says beyond it"

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from vertherm.planning.surrogate.surrogate import Surrogate
 
 Robust = Literal["quick", "full"]
+NEEDED_BY_WORKERS = ("vertherm.planning.optimise.screen", "vertherm.planning.surrogate.build", "vertherm.planning.work")
 ARMS_TRIED = 2
 """Arms of a single lesion that get a surrogate and a check by the full model, at most."""
 
@@ -79,7 +80,7 @@ def plan_case(
         InputError: the case, its images, antennas or protocol cannot be used.
     """
     clock = Clock()
-    with kept_workers(workers) if address is None else nullcontext():
+    with kept_workers(workers, NEEDED_BY_WORKERS) if address is None else nullcontext():
         with clock.step("reading"):
             case, protocol = prepare_case(entry, case_path, progress)
         return make_plan(

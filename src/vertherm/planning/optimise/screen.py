@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from vertherm.core.errors import SolverError
+from vertherm.core.progress import silent
+from vertherm.ensemble.runner import run
 from vertherm.planning.optimise.arms import Arm
 from vertherm.planning.optimise.dose import Doses, patterns, search_doses, thrift
 from vertherm.planning.optimise.goal import Goal
 from vertherm.planning.optimise.judge import Order, order
 from vertherm.planning.optimise.models import FirstLook, first_look
-from vertherm.planning.optimise.problem import Problem
+from vertherm.planning.optimise.problem import Clock, Problem
 from vertherm.planning.plan import CandidateRow
 
 
@@ -42,12 +45,9 @@ def screen(problem: Problem, arms: Sequence[Arm]) -> list[Tried]:
     Each arm is tried with one place a needle, the deepest. Where even the best of them misses the goal, it is tried
     again with all places it may be drawn back to, and counts with those if that is better.
     """
-    found = []
-    for number, arm in enumerate(arms):
-        problem.progress("arms", number / len(arms))
-        deepest = [arm.needle_of.index(needle) for needle in range(len(arm.paths))]
-        found.append(tried(problem, arm.only(deepest), first_look(problem, arm.only(deepest))))
-    problem.progress("arms", 1.0)
+    found = _trials(
+        problem, [arm.only([arm.needle_of.index(needle) for needle in range(len(arm.paths))]) for arm in arms]
+    )
     whole = {arm.name: arm for arm in arms}
     ranked = _ranked(found, problem.goal)
     if ranked:
@@ -59,6 +59,29 @@ def screen(problem: Problem, arms: Sequence[Arm]) -> list[Tried]:
             if again.rank(problem.goal) > first.rank(problem.goal):
                 ranked = _ranked([again, *ranked[1:]], problem.goal)
     return ranked
+
+
+def _trials(problem: Problem, arms: Sequence[Arm]) -> list[Tried]:
+    """Every arm with its best dose, as many at a time as there are workers."""
+    outcomes = run(
+        _trial,
+        arms,
+        shared=replace(problem, progress=silent, clock=Clock()),
+        workers=problem.workers,
+        address=problem.address,
+        progress=problem.progress,
+        label="arms",
+    )
+    for outcome in outcomes:
+        if outcome.failed:
+            raise outcome.cause or SolverError("The first look at a needle failed.", got=outcome.error, where="arms")
+    return [Tried(arm, *outcome.value) for arm, outcome in zip(arms, outcomes, strict=True)]
+
+
+def _trial(arm: Arm, problem: Problem) -> tuple[FirstLook, Doses]:
+    """What a worker does; the arm itself need not travel back."""
+    found = tried(problem, arm, first_look(problem, arm))
+    return found.model, found.doses
 
 
 def _ranked(found: Sequence[Tried], goal: Goal) -> list[Tried]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from vertherm.heat.member import members
 from vertherm.heat.setup import Setup
 from vertherm.planning.case import Numerics
 from vertherm.planning.optimise.arms import places_of, protected, treatment
-from vertherm.planning.optimise.check import Checked, check, correction, goal_ml, worst_members
+from vertherm.planning.optimise.check import Checked, check, correction, goal_ml
 from vertherm.planning.optimise.judge import NO_CORRECTION, Correction
 from vertherm.planning.optimise.models import build
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.optimise.several import Choice, choose, corrected, joint, joint_first, together
+from vertherm.planning.optimise.worst import all_worst, by_members, close, has_members, nominal_member, worst_members
 from vertherm.planning.percentiles import NEEDED
 from vertherm.planning.plan import PlanStatus
 from vertherm.planning.predict import full_wave_setup, scheduled
@@ -53,7 +53,11 @@ def provisional(problem: Problem, choices: Sequence[Choice]) -> Outcome:
 
     def ask(now: Sequence[Choice]) -> Checked:
         chosen = treatment(problem, [(c.arm, c.found.dose) for c in now])
-        return check(problem, chosen, problem.numerics, run_members=worst_members(problem), setup=setup)
+        few, most = worst_members(problem, now), all_worst(problem)
+        found = check(problem, chosen, problem.numerics, run_members=few, setup=setup)
+        if len(few) < len(most) and found.safe and found.reached and close(problem, found):
+            found = check(problem, chosen, problem.numerics, run_members=most, setup=setup)
+        return found
 
     return _tried(problem, anchored(problem, choices, setup), ask, "provisional")
 
@@ -76,8 +80,8 @@ def anchored(problem: Problem, choices: Sequence[Choice], setup: Setup) -> list[
     choice = choices[0]
     with problem.clock.step("nominal run"):
         chosen = treatment(problem, [(choice.arm, choice.found.dose)])
-        nominal = members(problem.protocol.local_sar.factor, problem.entry.plan.power_kind)[:1]
-        scene = check(problem, chosen, problem.numerics, run_members=nominal, setup=setup).result.scene
+        nominal = nominal_member(problem)
+        scene = check(problem, chosen, problem.numerics, run_members=[nominal], setup=setup).result.scene
     with problem.clock.step("dose again"):
         models = choice.models.anchored(choice.found.dose, {"peak_c": scene.peak_c})
         return [choose(problem, choice.arm, models.parts)]
@@ -135,8 +139,6 @@ def _tried(problem: Problem, choices: list[Choice], ask: Ask, status: PlanStatus
         if turn == TRIES:
             break
         fix = _measured(problem, fix, choices, found)
-        if found.result.assessment.ensemble is None and any(c.first.judge.sampled for c in choices):
-            fix = _stricter(fix)
         with problem.clock.step("dose again"):
             again = corrected(problem, choices, fix)
         if [c.found.dose for c in again] == [c.found.dose for c in choices]:
@@ -163,8 +165,12 @@ def _stricter(fix: Correction) -> Correction:
 
 
 def _measured(problem: Problem, fix: Correction, choices: Sequence[Choice], found: Checked) -> Correction:
-    """The correction after the full model's answer: it holds the surrogate's worst variants against its worst runs."""
-    return correction(fix, joint_first(choices), found, goal_ml(problem))
+    """The correction after the full model's answer: samples are held against samples, members against members."""
+    if found.result.assessment.ensemble is not None or not any(c.first.judge.sampled for c in choices):
+        return correction(fix, joint_first(choices), found, goal_ml(problem))
+    if has_members(choices):
+        return correction(fix, by_members(choices), found, goal_ml(problem))
+    return _stricter(correction(fix, joint_first(choices), found, goal_ml(problem)))
 
 
 def _missed(found: Checked, turn: int, samples_cover: float) -> str:

@@ -28,11 +28,12 @@ def anchored(surrogate: Surrogate, dose: Dose, peak_c: Volume) -> Surrogate:
     factor = np.ones(size, np.float32)
     for response in (nominal.safety, nominal.coverage):
         factor[response.base] = _factor(surrogate, response, dose, peak_c)
-    variants = tuple(
-        replace(v, safety=_scaled(v.safety, factor), coverage=_scaled(v.coverage, factor)) for v in surrogate.variants
+    variants, members = (
+        tuple(replace(v, safety=_scaled(v.safety, factor), coverage=_scaled(v.coverage, factor)) for v in kind)
+        for kind in (surrogate.variants, surrogate.members)
     )
     note = "Scaled to a finer run of the nominal patient."
-    return replace(surrogate, variants=variants, notes=(*surrogate.notes, note))
+    return replace(surrogate, variants=variants, members=members, notes=(*surrogate.notes, note))
 
 
 def _factor(surrogate: Surrogate, response: Response, dose: Dose, peak_c: Volume) -> NDArray[np.float32]:

@@ -19,15 +19,16 @@ from vertherm.planning.calibrated import calibrated_space
 from vertherm.planning.objects import Case, Numerics, Treatment
 from vertherm.planning.protocol import CANAL_KINDS, Protocol
 from vertherm.planning.setup import make_setup, structure_cells
+from vertherm.planning.surrogate.answers import answer_key, gathered, linear_tasks
 from vertherm.planning.surrogate.check import errors
 from vertherm.planning.surrogate.coupled import FIELD_REACH_MM, CoupledRun, solve_times
 from vertherm.planning.surrogate.families import Family, nominal_family, worst_families
-from vertherm.planning.surrogate.linear import alone, node_times, per_watt, without_power
+from vertherm.planning.surrogate.linear import alone, node_times, per_watt
 from vertherm.planning.surrogate.ratios import Nominal, corrections
 from vertherm.planning.surrogate.response import TAIL_END_S
 from vertherm.planning.surrogate.sites import BEYOND_MARGIN_MM, LABEL_ROOM_MM, Sites, make_sites
 from vertherm.planning.surrogate.surrogate import Surrogate
-from vertherm.planning.surrogate.tasks import INSTANTS, CoupledTask, SampleTask, Shared, perform
+from vertherm.planning.surrogate.tasks import INSTANTS, CoupledTask, LinearTask, SampleTask, Shared, Task, perform
 from vertherm.planning.surrogate.variants import Variants
 from vertherm.planning.uncertainty import Uncertainty, space_for
 
@@ -94,21 +95,28 @@ def build(
     if setup is None:
         coarse = numerics.model_copy(update={"spacing_mm": wishes.spacing_mm})
         setup = make_setup(case, treatment, protocol, coarse)
-    nominal, shared = _nominal(case, treatment, protocol, setup, wishes)
+    families = _families(protocol, setup, wishes)
+    shared, first = _shared(case, treatment, protocol, setup, wishes, families)
     clock.lap("linear_s")
     progress("fast model: linear answer", 1.0)
-    tasks: list[CoupledTask | SampleTask] = [
-        *_coupled_tasks(nominal, wishes, shared),
+    tasks: list[Task] = [
+        *_coupled_tasks(families, wishes, shared),
+        *linear_tasks(families, len(shared.coarse)),
         *_sample_tasks(shared, wishes),
     ]
     outcomes = run(perform, tasks, shared=shared, workers=wishes.workers, progress=progress, label="fast model")
+    key = answer_key(LinearTask(families[0].member, 0))
+    answers = gathered(tasks, outcomes, (key, first))
+    damage = damage_of(alone(setup, 0), families[0], shared.sites)
+    nominal = Nominal(families, *answers, shared.lesions, *damage)
     runs = _finished(tasks, outcomes)
     clock.lap("runs_s")
     known = corrections(nominal, shared, wishes.nodes_w, runs, _shorts(shared))
     variants = Variants(nominal, shared, known)
     samples = [(t.number, o.value) for t, o in zip(tasks, outcomes, strict=True) if isinstance(t, SampleTask)]
     whole = [(number, value) for number, value in samples if value is not None]
-    made = variants.of_samples(whole) if wishes.samples else variants.of_members()
+    members = variants.of_members()
+    made = variants.of_samples(whole) if wishes.samples else members
     metric = protocol.metric(protocol.coverage_metric)
     found = Surrogate(
         structures=tuple(setup.tracked),
@@ -124,6 +132,7 @@ def build(
         grid=setup.tissue.grid,
         statistics={},
         notes=_notes(len(samples), [o for o in outcomes if o.failed], setup),
+        members=tuple(members),
     )
     clock.lap("assembly_s")
     # Held against the runs with their own, smaller field domain: what is checked is superposition and interpolation.
@@ -144,18 +153,27 @@ class _Clock:
         self.laps[name], self._last = now - self._last, now
 
 
-def _nominal(
-    case: Case, treatment: Treatment, protocol: Protocol, setup: Setup, wishes: Wishes
-) -> tuple[Nominal, Shared]:
-    """Linear answers of the nominal patient, its watched cells, and what the tasks share."""
+def _families(protocol: Protocol, setup: Setup, wishes: Wishes) -> list[Family]:
+    """The nominal member, those that can be the worst, and what samples need besides."""
     factor = 1.0 if setup.full_wave else protocol.local_sar.factor
-    families = [nominal_family(setup.power_kind), *(f for _, a, b in worst_families(factor) for f in (a, b))]
+    found = [nominal_family(setup.power_kind), *(f for _, a, b in worst_families(factor) for f in (a, b))]
     if wishes.samples and setup.power_kind == "net":
-        families.append(Family("water drying, net power, full cooling", replace(families[2].member, power="net")))
+        found.append(Family("water drying, net power, full cooling", replace(found[2].member, power="net")))
+    return found
+
+
+def _shared(
+    case: Case,
+    treatment: Treatment,
+    protocol: Protocol,
+    setup: Setup,
+    wishes: Wishes,
+    families: Sequence[Family],
+) -> tuple[Shared, Float]:
+    """What all tasks share, and the rise of a watt by the first family, (places, nodes, cells): it names the cells."""
     times = node_times(wishes.longest_s, TAIL_END_S)
     lone = tuple(alone(setup, place) for place in range(len(setup.emitters)))
-    first = families[0].member
-    whole = [per_watt(one, first, times) for one in lone]
+    whole = [per_watt(one, families[0].member, times) for one in lone]
     lesions = {target.name: target.mask for target in case.targets}
     reach = wishes.margin_mm + BEYOND_MARGIN_MM + (LABEL_ROOM_MM if wishes.samples else 0.0)
     at = np.searchsorted(times, np.array(INSTANTS) * wishes.longest_s)
@@ -167,42 +185,11 @@ def _nominal(
         space = calibrated_space(space_for(protocol), treatment)
         uncertainty = Uncertainty.of(setup, case.anatomy, space)
     coarse = tuple(replace(one, reach_mm=min(one.reach_mm, FIELD_REACH_MM)) for one in lone)
+    factor = 1.0 if setup.full_wave else protocol.local_sar.factor
     shared = Shared(
         setup, coarse, sites, lesions, uncertainty, factor, times, solve_times(wishes.longest_s), wishes.longest_s
     )
-    answers = _answers(families, lone, times, sites, whole)
-    narrow = _answers(families, coarse, times, sites, None)
-    none = {c: _without(lone, families, c, times, sites) for c in ("none", "full")}
-    damage, model = damage_of(lone[0], families[0], sites)
-    return Nominal(families, answers, narrow, none, lesions, damage, model), shared
-
-
-def _answers(
-    families: Sequence[Family],
-    lone: Sequence[Setup],
-    times_s: NDArray[np.float64],
-    sites: Sites,
-    first: Sequence[Float] | None,
-) -> dict[tuple[str, str, float], Float]:
-    """Rise per watt of the watched cells, (places, nodes, cells), by cooling, power reading and local factor."""
-    found: dict[tuple[str, str, float], Float] = {}
-    for family in families:
-        member = family.member
-        key = member.cooling, member.power, member.sar_factor
-        if key in found:
-            continue
-        if not found and first is not None:
-            found[key] = np.array([one[:, sites.cells] for one in first])
-        else:
-            found[key] = np.array([per_watt(one, member, times_s, sites.cells) for one in lone])
-    return found
-
-
-def _without(
-    lone: Sequence[Setup], families: Sequence[Family], cooling: str, times_s: NDArray[np.float64], sites: Sites
-) -> Float:
-    member = next(f.member for f in families if f.member.cooling == cooling)
-    return np.array([without_power(one, member, times_s, sites.cells) for one in lone])
+    return shared, np.array([one[:, sites.cells] for one in whole])
 
 
 def damage_of(setup: Setup, family: Family, sites: Sites) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
@@ -232,14 +219,14 @@ def _shorts(shared: Shared) -> list[int]:
     return sorted({n for n in wanted if n < len(shared.solves_s)})
 
 
-def _coupled_tasks(nominal: Nominal, wishes: Wishes, shared: Shared) -> list[CoupledTask]:
+def _coupled_tasks(families: Sequence[Family], wishes: Wishes, shared: Shared) -> list[CoupledTask]:
     """Per place: the nominal member at every power, the others at the highest, and a short run; once a check."""
     nodes, solves = wishes.nodes_w, len(shared.solves_s)
     middle = float(nodes[len(nodes) // 2])
-    first = nominal.families[0]
+    first = families[0]
     tasks = []
     for place in range(len(shared.coarse)):
-        for family in nominal.families:
+        for family in families:
             # How far another member is from the nominal one is read at the highest power, where it matters most.
             own = nodes if family is first else nodes[-1:]
             tasks += [CoupledTask(family.key, family.member, place, float(p), solves) for p in own]
@@ -259,9 +246,7 @@ def _sample_tasks(shared: Shared, wishes: Wishes) -> list[SampleTask]:
     return [SampleTask(number, space.sample(point)) for number, point in enumerate(points, 1)]
 
 
-def _finished(
-    tasks: Sequence[CoupledTask | SampleTask], outcomes: Sequence[Outcome]
-) -> list[tuple[CoupledTask, CoupledRun]]:
+def _finished(tasks: Sequence[Task], outcomes: Sequence[Outcome]) -> list[tuple[CoupledTask, CoupledRun]]:
     """The coupled runs; without one of them there is no fast model."""
     found = []
     for task, outcome in zip(tasks, outcomes, strict=True):

@@ -58,6 +58,27 @@ class Readings:
     hottest_c: float
 
 
+def joined(one: Readings, other: Readings) -> Readings:
+    """The variants of both, in this order; the hottest point is that of the first."""
+    structures = {
+        name: StructureReading(
+            np.concatenate([a.peak_c, other.structures[name].peak_c]),
+            np.concatenate([a.cem43_min, other.structures[name].cem43_min]),
+        )
+        for name, a in one.structures.items()
+    }
+    targets = {}
+    for name, b in one.targets.items():
+        more = other.targets[name]
+        targets[name] = TargetReading(
+            np.concatenate([b.coverage, more.coverage]),
+            np.concatenate([b.lesion_coverage, more.lesion_coverage]),
+            np.concatenate([b.margin_mm, more.margin_mm]),
+            b.reach_mm,
+        )
+    return Readings(structures, targets, one.hottest_c)
+
+
 def decide_safety(values: Array, samples: int) -> float:
     """What is held against a limit: the worst variant; with samples their Wilks bound, or the nominal where worse.
 

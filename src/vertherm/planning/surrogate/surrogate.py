@@ -62,6 +62,7 @@ class Surrogate:
         grid: the heat grid that cells are numbered in.
         statistics: errors against the coupled model, sizes and times.
         notes: what a person must read.
+        members: beside samples, the standard members that can be the worst, one a drying model; not saved.
     """
 
     structures: tuple[str, ...]
@@ -77,6 +78,7 @@ class Surrogate:
     grid: Grid
     statistics: dict[str, float]
     notes: tuple[str, ...] = ()
+    members: tuple[Variant, ...] = ()
 
     @staticmethod
     def build(

@@ -14,7 +14,7 @@ from vertherm.heat.member import Member
 from vertherm.heat.setup import Setup
 from vertherm.planning.surrogate.coupled import CoupledRun, coupled_run
 from vertherm.planning.surrogate.families import Key
-from vertherm.planning.surrogate.linear import alone, per_watt
+from vertherm.planning.surrogate.linear import alone, per_watt, without_power
 from vertherm.planning.surrogate.sites import Sites, hottest_cells, lesion_distance_mm
 from vertherm.planning.uncertainty import Drawn, Reading, Uncertainty, in_reading
 
@@ -63,11 +63,28 @@ class CoupledTask:
 
 
 @dataclass(frozen=True)
+class LinearTask:
+    """One linear answer of the watched cells: a member at one place, with power or (``rises`` False) without.
+
+    Args:
+        narrow: with the field's domain of the coupled runs.
+    """
+
+    member: Member
+    place: int
+    rises: bool = True
+    narrow: bool = False
+
+
+@dataclass(frozen=True)
 class SampleTask:
     """The linear answers of one sample at all places, in both readings."""
 
     number: int
     sample: Sample
+
+
+Task = CoupledTask | LinearTask | SampleTask
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +110,15 @@ class SampleReading:
     damage_shift_k: float
 
 
-def perform(task: CoupledTask | SampleTask, shared: Shared) -> CoupledRun | dict[Reading, SampleReading]:
+def perform(task: Task, shared: Shared) -> CoupledRun | Float | dict[Reading, SampleReading]:
     """What a worker does."""
     if isinstance(task, CoupledTask):
         setup = shared.coarse[task.place]
         return coupled_run(setup, task.member, task.power_w, shared.solves_s[: task.solves], shared.sites.cells)
+    if isinstance(task, LinearTask):
+        setup = shared.coarse[task.place] if task.narrow else alone(shared.setup, task.place)
+        answer = per_watt if task.rises else without_power
+        return answer(setup, task.member, shared.times_s, shared.sites.cells)
     return _sample(task, shared)
 
 

@@ -1,0 +1,85 @@
+"""Which members of the full model a provisional plan runs: the nominal one and those that can be the worst."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from vertherm.heat.member import Member, members
+from vertherm.planning.optimise.check import Checked
+from vertherm.planning.optimise.judge import NO_CORRECTION, Correction, Judgement, reserve
+from vertherm.planning.optimise.problem import Problem
+from vertherm.planning.optimise.several import Choice, joint
+from vertherm.planning.surrogate.families import Family, worst_families
+
+CLOSE = 0.1
+"""Where less of the way to a limit is left, the members that the fast model calls the less harmful are run too."""
+CLOSE_MM = 0.2
+"""The same for the margin."""
+
+
+def nominal_member(problem: Problem) -> Member:
+    """The first of every prediction."""
+    return members(problem.protocol.local_sar.factor, problem.entry.plan.power_kind)[0]
+
+
+def all_worst(problem: Problem) -> tuple[Member, ...]:
+    """The nominal member, and with both drying models those that can be the worst.
+
+    Net power heats at least as much as the same forward power, no cooling more than full cooling, and the local factor
+    never less: these members hold the other standard ones between them.
+    """
+    chosen = [family.member for _, safety, cover in _families(problem) for family in (safety, cover)]
+    return tuple(dict.fromkeys([nominal_member(problem), *chosen]))
+
+
+def worst_members(problem: Problem, choices: Sequence[Choice]) -> tuple[Member, ...]:
+    """The nominal member, and those that the fast model says are the worst for structures and for coverage.
+
+    Which drying model that is depends on dose and place; both are read by the same fast model on the same cells, so
+    that their difference is known better than either.
+    """
+    families = _families(problem)
+    if not has_members(choices):
+        return all_worst(problem)
+    read = [joint([_of_members(choice, [n], NO_CORRECTION) for choice in choices]) for n in range(len(families))]
+    safety = min(range(len(read)), key=lambda n: read[n].reserve)
+    cover = min(range(len(read)), key=lambda n: _covered(read[n]))
+    chosen = nominal_member(problem), families[safety][1].member, families[cover][2].member
+    return tuple(dict.fromkeys(chosen))
+
+
+def has_members(choices: Sequence[Choice]) -> bool:
+    """True where every choice's fast model holds the standard members beside its samples."""
+    return all(choice.sampled.surrogate.members for choice in choices)
+
+
+def by_members(choices: Sequence[Choice]) -> Judgement:
+    """What the fast model says of the standard members at the chosen doses, the nominal one among them."""
+    return joint([_of_members(c, range(len(c.sampled.surrogate.members)), c.sampled.judge.correction) for c in choices])
+
+
+def _of_members(choice: Choice, numbers: Iterable[int], correction: Correction) -> Choice:
+    part = choice.sampled
+    surrogate = part.surrogate
+    variants = (surrogate.variants[0], *(surrogate.members[n] for n in numbers))
+    judge = replace(part.judge, sampled=False, correction=correction)
+    only = replace(part, surrogate=replace(surrogate, variants=variants, samples=0), judge=judge)
+    return replace(choice, models=replace(choice.models, parts=(only,)))
+
+
+def close(problem: Problem, found: Checked) -> bool:
+    """True where a member that was not run might still change the verdict on a treatment that passes."""
+    goal = problem.goal
+    rows = [(row, problem.limits[row.name]) for row in found.limits]
+    near = any(reserve(r.peak_c, r.cem43_min, limit, goal.warn_is_limit) < CLOSE for r, limit in rows)
+    return near or any(row.margin_mm is None or row.margin_mm < goal.margin_mm + CLOSE_MM for row in found.coverage)
+
+
+def _families(problem: Problem) -> list[tuple[str, Family, Family]]:
+    return worst_families(problem.protocol.local_sar.factor)
+
+
+def _covered(judgement: Judgement) -> tuple[float, float]:
+    margins = [target.margin_mm for target in judgement.targets]
+    return judgement.coverage, min((-1e9 if m is None else m for m in margins), default=0.0)
