@@ -13,7 +13,7 @@ from vertherm.core.errors import SolverError
 from vertherm.core.progress import silent
 from vertherm.geometry.volume import Grid
 from vertherm.heat.member import NOMINAL
-from vertherm.planning.full_wave import LARGEST_RATIO, redistribution, sub_grid, with_full_wave
+from vertherm.planning.full_wave import LARGEST_RATIO, carried_over, redistribution, sub_grid, with_full_wave
 from vertherm.planning.objects import Numerics
 from vertherm.planning.phantom import constant_power, phantom_case
 from vertherm.planning.predict import full_wave_setup, plan_runs, predict
@@ -90,6 +90,23 @@ def test_the_field_bends_around_the_canal(checked):
     assert 0.2 < float(said[1]) < 1.0
     near = np.linalg.norm(setup.tissue.grid.centres() - np.array(TIP_MM), axis=-1) < 8.0
     assert setup.first.redistribution[near].mean() == pytest.approx(1.0, abs=0.3)
+
+
+def test_a_coarser_grid_takes_the_redistribution_over(checked):
+    """Linear interpolation: a ratio that rises evenly along x is met to rounding at every coarse cell centre inside."""
+    case, treatment, _ = checked
+    fine = make_setup(case, treatment, default_protocol(), COARSE_FULL)
+    coarse = make_setup(case, treatment, default_protocol(), COARSE_FULL.model_copy(update={"spacing_mm": 3.0}))
+    ramp = (1.0 + 0.01 * fine.tissue.grid.centres()[..., 0]).astype(np.float32)
+    given = replace(fine, emitters=(replace(fine.first, redistribution=ramp),), full_wave="run")
+    found = carried_over(coarse, given)
+    assert found.full_wave == "run"
+    centres = coarse.tissue.grid.centres()
+    inner = np.abs(centres - fine.tissue.grid.centres().reshape(-1, 3).mean(axis=0)).max(axis=-1) < 20.0
+    assert inner.any()
+    expected = 1.0 + 0.01 * centres[..., 0]
+    assert found.first.redistribution == pytest.approx(np.where(inner, expected, found.first.redistribution), abs=1e-4)
+    assert carried_over(coarse, replace(fine, full_wave="run")).first.redistribution is None
 
 
 def test_a_solve_that_does_not_converge_leaves_the_factor(checked, monkeypatch):

@@ -24,7 +24,7 @@ from vertherm.applicator.fullwave.solve import FullWaveNumerics, full_wave
 from vertherm.applicator.medium import Medium
 from vertherm.core.errors import SolverError
 from vertherm.core.progress import Progress, silent
-from vertherm.geometry.volume import Grid
+from vertherm.geometry.volume import Grid, Volume
 from vertherm.heat.emission import ABOVE_MM, field_reach_mm
 from vertherm.heat.setup import Emitter, Setup
 
@@ -66,6 +66,23 @@ def with_full_wave(
         emitters.append(replace(emitter, redistribution=ratio))
         words.append(text if len(setup.emitters) == 1 else f"{emitter.name}: {text}")
     return replace(setup, emitters=tuple(emitters), full_wave="; ".join(words))
+
+
+def carried_over(coarse: Setup, fine: Setup) -> Setup:
+    """A setup on a coarser grid with the redistributions of another one of the same antennas.
+
+    Args:
+        coarse: without redistributions.
+        fine: after the full wave; its antennas are found by name.
+    """
+    known = {emitter.name: emitter.redistribution for emitter in fine.emitters}
+    emitters = []
+    for emitter in coarse.emitters:
+        ratio = known[emitter.name]
+        if ratio is not None:
+            ratio = Volume(ratio, fine.tissue.grid).resampled(coarse.tissue.grid, outside=1.0).data.astype(np.float32)
+        emitters.append(replace(emitter, redistribution=ratio))
+    return replace(coarse, emitters=tuple(emitters), full_wave=fine.full_wave)
 
 
 def _redistribution(

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from vertherm.heat.setup import Setup
 from vertherm.planning.case import Numerics
-from vertherm.planning.optimise.arms import places_of, protected, treatment
+from vertherm.planning.optimise.arms import Arm, places_of, protected, treatment
 from vertherm.planning.optimise.check import Checked, check, correction, goal_ml
 from vertherm.planning.optimise.judge import NO_CORRECTION, Correction
-from vertherm.planning.optimise.models import build
+from vertherm.planning.optimise.models import SPACING_MM, Model, build
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.optimise.several import Choice, choose, corrected, joint, joint_first, together
 from vertherm.planning.optimise.worst import all_worst, by_members, close, has_members, nominal_member, worst_members
@@ -94,11 +94,9 @@ def verified(problem: Problem, choices: Sequence[Choice]) -> Outcome:
         bare = _bare_setup(problem, choices, numerics)
         setup, notes = full_wave_setup(bare, problem.protocol, numerics, problem.workers, problem.progress)
     with problem.clock.step("surrogate after the full wave"):
-        again = []
-        for choice in choices:
-            part = scheduled(setup, places_of(problem, choice.arm))
-            again.append(choose(problem, choice.arm, [build(problem, choice.arm, samples=NEEDED, setup=part)]))
+        again = [choose(problem, c.arm, [_checked_model(problem, c.arm, setup)]) for c in choices]
         now = together(problem, again)
+    now = anchored(problem, now, setup)
 
     def ask(chosen: Sequence[Choice]) -> Checked:
         given = treatment(problem, [(c.arm, c.found.dose) for c in chosen])
@@ -110,6 +108,18 @@ def verified(problem: Problem, choices: Sequence[Choice]) -> Outcome:
     return replace(
         outcome, status="provisional" if lowered else outcome.status, notes=[*dict.fromkeys(notes), *outcome.notes]
     )
+
+
+def _checked_model(problem: Problem, arm: Arm, checked: Setup) -> Model:
+    """The surrogate of an arm with the full wave's power density, on the surrogate's own coarse cells."""
+    from vertherm.planning.full_wave import carried_over
+
+    placed = places_of(problem, arm)
+    coarse = problem.numerics.model_copy(update={"spacing_mm": SPACING_MM})
+    setup = make_setup(problem.case, placed, problem.protocol, coarse)
+    if checked.full_wave:
+        setup = carried_over(setup, scheduled(checked, placed))
+    return build(problem, arm, samples=NEEDED, setup=setup)
 
 
 def full_numerics(problem: Problem) -> Numerics:
