@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,3 +98,8 @@ def test_folder_from_the_environment_and_limit(monkeypatch, tmp_path, model):
     assert len(list((tmp_path / "antenna").iterdir())) == 1
     SolutionCache(limit_mb=0.0)
     assert not list((tmp_path / "antenna").iterdir())
+
+
+def test_entry_that_another_process_removed_is_passed_over(monkeypatch, tmp_path):
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([tmp_path / "gone.npz"]))
+    assert SolutionCache(tmp_path, limit_mb=0.125).folder == tmp_path

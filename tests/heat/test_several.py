@@ -176,12 +176,12 @@ def test_one_antenna_in_two_entries_is_one_antenna() -> None:
 def test_heat_is_carried_over() -> None:
     """Left, then right: after the first activation as left alone (bit by bit), afterwards both places are warm."""
     steps = (Activation(15.0, power_w=10.0, emitters=("left",)), Activation(15.0, power_w=10.0, emitters=("right",)))
+    once = {"first_solve_s": 15.0}  # one look an activation
     seen: list[np.ndarray] = []
-    run_member(setup(LEFT, RIGHT, activations=steps), NOMINAL, lambda s: seen.append(s.temperature_c))
+    run_member(setup(LEFT, RIGHT, activations=steps, **once), NOMINAL, lambda s: seen.append(s.temperature_c))
     alone: list[np.ndarray] = []
-    run_member(
-        setup(LEFT, activations=(Activation(15.0, power_w=10.0),)), NOMINAL, lambda s: alone.append(s.temperature_c)
-    )
+    left = setup(LEFT, activations=(Activation(15.0, power_w=10.0),), **once)
+    run_member(left, NOMINAL, lambda s: alone.append(s.temperature_c))
     np.testing.assert_array_equal(seen[0], alone[0])
     half = GRID.shape[0] // 2
     assert float(seen[1][:half].max()) > 39.0

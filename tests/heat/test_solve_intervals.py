@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +15,11 @@ from vertherm.heat.coupling import GROWTH, solve_intervals
 def test_intervals_fill_the_activation(duration_s: float, first_s: float, longest_s: float) -> None:
     found = solve_intervals(duration_s, first_s, longest_s)
     assert sum(found) == pytest.approx(duration_s, rel=1e-9)
-    assert 0.0 < min(found) and max(found) <= longest_s + 1e-6
+    assert min(found) > 0.0
+    assert max(found) <= longest_s + 1e-6
     if first_s < longest_s and duration_s > 1.5 * first_s:
         assert found[0] == first_s
-    growing = [b / a for a, b in zip(found, found[1:], strict=False)]
+    growing = [b / a for a, b in pairwise(found)]
     assert max(growing, default=1.0) <= 1.5 * GROWTH * (1.0 + 1e-9) or first_s >= longest_s
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.heat.blocks import block, gaussian, layered
 from tests.heat.test_shaft import NEEDLE, centred
 from vertherm.core.errors import SolverError
+from vertherm.heat import cpu
 from vertherm.heat.activity import Activity, reach, spans_of
 from vertherm.heat.bioheat import BioheatSolver, StepLimits
 from vertherm.heat.fields import build_fields, reconduct
@@ -57,6 +58,18 @@ def test_threads_change_nothing_in_a_patient(threads: int, alone: BioheatSolver)
         assert np.array_equal(getattr(alone, name), getattr(shared, name)), name
     assert alone.balance() == shared.balance()
     assert np.array_equal(alone.tracker.rows, shared.tracker.rows)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_two_stages_in_a_pass_change_nothing(
+    threads: int, alone: BioheatSolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on grids beyond the cache, with all that acts beside the sweep: bit for bit."""
+    monkeypatch.setattr(cpu, "PAIR_BYTES", 0)
+    paired = _patient(threads, SWEEP_ALL)
+    for name in ("temperature_c", "peak_c", "cem43_min", "omega", "latent_fraction_max", "perfusion_w_m3k"):
+        assert np.array_equal(getattr(alone, name), getattr(paired, name)), name
+    assert alone.balance() == paired.balance()
 
 
 def test_sleeping_rows_cost_no_accuracy_in_a_patient() -> None:

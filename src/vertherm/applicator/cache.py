@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import warnings
 import zipfile
 from dataclasses import fields
@@ -21,6 +22,9 @@ from vertherm.core.files import atomic_path
 from vertherm.core.warnings import VerthermWarning
 
 _CODE = ("antenna.py", "axisymmetric.py", "medium.py", "mesh.py", "tm.py")
+PRUNE_EVERY_S = 600.0
+_PRUNED: dict[tuple[Path, float], float] = {}
+"""When this process last looked at a folder with a limit."""
 
 
 def default_folder() -> Path:
@@ -49,14 +53,15 @@ class SolutionCache:
 
     Args:
         folder: where they lie; default :func:`default_folder`.
-        limit_mb: the oldest entries go when the folder has grown beyond this (checked on construction).
+        limit_mb: the oldest entries go when the folder has grown beyond this (checked on construction, at most every
+            ten minutes).
     """
 
     def __init__(self, folder: Path | None = None, *, limit_mb: float = 500.0) -> None:
         self.folder = default_folder() if folder is None else Path(folder)
         self.hits = 0
         self.misses = 0
-        self._prune(limit_mb * 1e6)
+        self._prune_now_and_then(limit_mb * 1e6)
 
     def key(self, model: AxisymmetricModel, medium: Medium) -> str:
         """Content address of a solution."""
@@ -81,16 +86,32 @@ class SolutionCache:
             warnings.warn(f"The antenna cache cannot be written: {error}", VerthermWarning, stacklevel=2)
         return solution
 
+    def _prune_now_and_then(self, limit_bytes: float) -> None:
+        """A look at every entry costs more than reading one: at most once in a while."""
+        key, now = (self.folder, limit_bytes), time.monotonic()
+        if now - _PRUNED.get(key, -PRUNE_EVERY_S) >= PRUNE_EVERY_S:
+            _PRUNED[key] = now
+            self._prune(limit_bytes)
+
     def _prune(self, limit_bytes: float) -> None:
         if not self.folder.is_dir():
             return
-        entries = sorted((p.stat().st_mtime, p.stat().st_size, p) for p in self.folder.glob("*.npz"))
+        entries = sorted(found for found in map(_entry, self.folder.glob("*.npz")) if found is not None)
         total = sum(size for _, size, _ in entries)
         for _, size, path in entries:
             if total <= limit_bytes:
                 return
             path.unlink(missing_ok=True)
             total -= size
+
+
+def _entry(path: Path) -> tuple[float, int, Path] | None:
+    """Age and size of an entry; None where another process has just removed it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime, found.st_size, path
 
 
 def _read(path: Path) -> AxisymmetricSolution | None:

@@ -84,6 +84,7 @@ class Deposition:
         self.reach_mm, self.axial_mm, self._outline = float(reach_mm), axial_mm, outline_mm or self._cylinder
         self.spacing_mm = float(spacing.mean())
         self._size = int(np.prod(grid.shape))
+        self._frame = (*_across(trajectory.axis), trajectory.axis)
         self._cell_m3 = grid.voxel_volume_ml * 1e-6
         self._far, self._near = self._points()
         self._bin_geometry()
@@ -95,10 +96,10 @@ class Deposition:
         return np.where(z_mm >= 0, self.shaft_radius_mm, 0.0)
 
     # ---- geometry -------------------------------------------------------------------------------------------------
-    def _cylindrical(self) -> tuple[Array, Array]:
-        """r and z in mm of every cell centre; sums of outer products, no (n, 3) array of points."""
+    def _components(self) -> tuple[Array, Array, Array]:
+        """Every cell centre in mm across the needle, twice, and along it; sums of outer products, no (n, 3) array."""
         i, j, k = (np.arange(n, dtype=float) for n in self.grid.shape)
-        affine, tip, axis = self.grid.affine, self.trajectory.tip_mm, self.trajectory.axis
+        affine, tip = self.grid.affine, self.trajectory.tip_mm
 
         def component(direction: Array) -> Array:
             start = float((affine[:3, 3] - tip) @ direction)
@@ -107,11 +108,12 @@ class Deposition:
                 start + (i * steps[0])[:, None, None] + (j * steps[1])[None, :, None] + (k * steps[2])[None, None, :]
             )
 
-        one, two = _across(axis)
-        return np.hypot(component(one), component(two)), component(axis)
+        one, two, along = self._frame
+        return component(one), component(two), component(along)
 
     def _points(self) -> tuple[_Points, _Points]:
-        r, z = self._cylindrical()
+        one, two, z = self._components()
+        r = np.hypot(one, two)
         margin = self.spacing_mm
         inside = (r < self.reach_mm) & (z > self.axial_mm[0]) & (z < self.axial_mm[1])
         limit = self.shaft_radius_mm + NEAR_CELLS * self.spacing_mm
@@ -123,26 +125,36 @@ class Deposition:
             far_cells.astype(np.int32),
             1.0,
         )
-        return far, self._sub_points(np.flatnonzero(near))
+        return far, self._sub_points(np.flatnonzero(near), np.stack([one[near], two[near], z[near]], axis=1))
 
-    def _sub_points(self, cells: NDArray[np.intp]) -> _Points:
-        """Sub-points of the cells near the axis, without those inside the applicator or beyond the domain."""
-        world = self._sub_world(cells)
-        r, z = self.trajectory.cylindrical_mm(world)
-        tissue = (r > self._outline(z)) & (z > self.axial_mm[0]) & (z < self.axial_mm[1])
-        cell = np.broadcast_to(cells[:, None], r.shape)[tissue].astype(np.int32)
+    def _sub_points(self, cells: NDArray[np.intp], centres_mm: Array) -> _Points:
+        """Sub-points of the cells near the axis, without those inside the applicator or beyond the domain.
+
+        ``centres_mm`` (cells, 3) are the cells' centres across the needle and along it.
+        """
+        from vertherm.applicator.deposition_kernels import sub_points
+
+        offsets = self._sub_offsets() @ self.grid.affine[:3, :3].T @ np.stack(self._frame, axis=1)
+        r, z = np.empty((2, len(cells), len(offsets)))
+        tissue = np.empty(r.shape, dtype=np.bool_)
+        sub_points(centres_mm, offsets, *self.axial_mm, r, z, tissue)
+        close = np.nonzero(tissue & (r <= self._widest_mm()))
+        tissue[close] = r[close] > self._outline(z[close])
+        cell = np.repeat(cells.astype(np.int32), np.count_nonzero(tissue, axis=1))
         self._near_cells, self._near_tissue = cells, tissue
         return _Points(
-            (r[tissue] * 1e-3).astype(np.float32), (z[tissue] * 1e-3).astype(np.float32), cell, 1.0 / world.shape[1]
+            (r[tissue] * 1e-3).astype(np.float32), (z[tissue] * 1e-3).astype(np.float32), cell, 1.0 / len(offsets)
         )
 
-    def _sub_world(self, cells: NDArray[np.intp]) -> Array:
-        """RAS mm of the sub-points of ``cells``, shape (cells, sub-points, 3)."""
+    def _widest_mm(self) -> float:
+        """Bound on the outline: the widest of its samples and some more for what lies between them."""
+        return float(self._outline(np.arange(*self.axial_mm, 0.1)).max()) + 0.5
+
+    def _sub_offsets(self) -> Array:
+        """(sub-points, 3) places of a cell's sub-points, in cells from its centre."""
         count = int(np.clip(np.ceil(self.spacing_mm / SUB_SPACING_MM), 4, 8))
         steps = (np.arange(count) + 0.5) / count - 0.5
-        offsets = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-        index = np.stack(np.unravel_index(cells, self.grid.shape), axis=-1)
-        return self.grid.world(index[:, None, :] + offsets)
+        return np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
 
     # ---- patient -> antenna ---------------------------------------------------------------------------------------
     def _bin_geometry(self) -> None:
@@ -252,7 +264,9 @@ class Deposition:
     def _radial(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Unit vectors away from the axis at the far and near points, RAS; made when needed: 12 bytes a point."""
         index = np.stack(np.unravel_index(self._far.cell, self.grid.shape), axis=-1)
-        worlds = (self.grid.world(index), self._sub_world(self._near_cells)[self._near_tissue])
+        near = np.stack(np.unravel_index(self._near_cells, self.grid.shape), axis=-1)
+        fine = self.grid.world(near[:, None, :] + self._sub_offsets())
+        worlds = (self.grid.world(index), fine[self._near_tissue])
         tip, axis = self.trajectory.tip_mm, self.trajectory.axis
         found = []
         for world in worlds:
@@ -276,12 +290,15 @@ class Deposition:
         lines = (solution.r_m, solution.z_m)
         if self._lines is not None and all(np.array_equal(a, b) for a, b in zip(self._lines, lines, strict=True)):
             return
+        from vertherm.applicator.deposition_kernels import corners
+
         self._weights = []
+        first = [_first_guess(values) for values in lines]
         for points in (self._far, self._near):
-            i, a = interval_weights(lines[0], points.r.astype(np.float64))
-            j, b = interval_weights(lines[1], points.z.astype(np.float64))
-            corner = (i * lines[1].size + j).astype(np.int32)
-            self._weights.append((corner, a.astype(np.float32), b.astype(np.float32)))
+            corner = np.empty(points.r.size, dtype=np.int32)
+            a, b = np.empty((2, points.r.size), dtype=np.float32)
+            corners(points.r, points.z, *lines, *first, corner, a, b)
+            self._weights.append((corner, a, b))
         self._coverage = self._inside_share(*lines)
         self._lines = lines
 
@@ -290,8 +307,7 @@ class Deposition:
         # Not at r = 0, where all points of the ring coincide and a needle in the grid's face would count as inside.
         coarse_r = np.maximum(np.arange(0.0, r_m[-1] * 1e3 + 2.0, 2.0), 0.1)
         coarse_z = np.arange(z_m[0] * 1e3, z_m[-1] * 1e3 + 2.0, 2.0)
-        axis = self.trajectory.axis
-        one, two = _across(axis)
+        one, two, _ = self._frame
         angle = (np.arange(48) + 0.5) * 2 * np.pi / 48
         ring = np.cos(angle)[:, None] * one + np.sin(angle)[:, None] * two
         points = self.trajectory.point_mm(coarse_z)[None, :, None, :] + coarse_r[:, None, None, None] * ring
@@ -299,6 +315,12 @@ class Deposition:
         i, a = interval_weights(coarse_r * 1e-3, r_m)
         j, b = interval_weights(coarse_z * 1e-3, z_m)
         return bilinear(share, i[:, None], a[:, None], j[None, :], b[None, :])
+
+
+def _first_guess(lines: Array) -> NDArray[np.int32]:
+    """Interval of ``lines`` at which each of evenly spread bins begins: where a search starts."""
+    starts = np.linspace(lines[0], lines[-1], 16 * lines.size + 1)[:-1]
+    return interval_weights(lines, starts)[0].astype(np.int32)
 
 
 def filled_inside(values: NDArray[Any], tissue: NDArray[np.bool_]) -> NDArray[Any]:

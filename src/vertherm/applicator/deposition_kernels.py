@@ -8,6 +8,68 @@ from numpy.typing import NDArray
 
 
 @njit(cache=True, nogil=True)
+def sub_points(
+    centres: NDArray[np.float64],
+    offsets: NDArray[np.float64],
+    low: float,
+    high: float,
+    r: NDArray[np.float64],
+    z: NDArray[np.float64],
+    within: NDArray[np.bool_],
+) -> None:
+    """r and z (cells, sub-points) of ``centres`` + ``offsets`` (., 3: twice across, along), and low < z < high."""
+    for n in range(centres.shape[0]):
+        for m in range(offsets.shape[0]):
+            one, two = centres[n, 0] + offsets[m, 0], centres[n, 1] + offsets[m, 1]
+            along = centres[n, 2] + offsets[m, 2]
+            r[n, m] = np.sqrt(one * one + two * two)
+            z[n, m] = along
+            within[n, m] = low < along < high
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _interval(lines: NDArray[np.float64], first: NDArray[np.int32], per_m: float, x: float) -> int:
+    """Interval of ``lines`` that holds ``x``, clamped at its ends; ``first``: that of bins, ``per_m`` a metre."""
+    at = int((x - lines[0]) * per_m)
+    i = first[0 if at < 0 else (first.size - 1 if at >= first.size else at)]
+    while i < lines.size - 2 and lines[i + 1] <= x:
+        i += 1
+    while i > 0 and lines[i] > x:
+        i -= 1
+    return i
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _place(lines: NDArray[np.float64], i: int, x: float) -> float:
+    """Where ``x`` lies in interval ``i``, 0 to 1."""
+    place = (x - lines[i]) / (lines[i + 1] - lines[i])
+    return 0.0 if place < 0.0 else (1.0 if place > 1.0 else place)
+
+
+@njit(cache=True, nogil=True)
+def corners(
+    r: NDArray[np.float32],
+    z: NDArray[np.float32],
+    r_lines: NDArray[np.float64],
+    z_lines: NDArray[np.float64],
+    r_first: NDArray[np.int32],
+    z_first: NDArray[np.int32],
+    corner: NDArray[np.int32],
+    a: NDArray[np.float32],
+    b: NDArray[np.float32],
+) -> None:
+    """Flat index of the lower corner of each point in a table (r_lines, z_lines), and the place in its mesh."""
+    r_per_m = r_first.size / (r_lines[-1] - r_lines[0])
+    z_per_m = z_first.size / (z_lines[-1] - z_lines[0])
+    for n in range(r.size):
+        i = _interval(r_lines, r_first, r_per_m, r[n])
+        j = _interval(z_lines, z_first, z_per_m, z[n])
+        corner[n] = i * z_lines.size + j
+        a[n] = _place(r_lines, i, r[n])
+        b[n] = _place(z_lines, j, z[n])
+
+
+@njit(cache=True, nogil=True)
 def add_weighted_e2(
     table: NDArray[np.float32],
     corner: NDArray[np.int32],

@@ -12,10 +12,12 @@ from vertherm.heat.dissection import start_c, stored
 from vertherm.heat.irrigation import fluid_exchange
 from vertherm.heat.member import Cooling
 from vertherm.heat.problem import BioheatProblem
+from vertherm.heat.protection import Protection
 from vertherm.heat.setup import Setup
 from vertherm.heat.skin_cooling import film_w_m2k, outside_c
 from vertherm.materials.constants import constants
 from vertherm.materials.perfusion import conductivity_factor, perfusion_model
+from vertherm.materials.tissue_map import TissueMap
 
 Faces = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 SINKS_WITH_COOLING = ("blood", "csf")
@@ -25,16 +27,23 @@ SINKS_WITH_COOLING = ("blood", "csf")
 @lru_cache(maxsize=2)
 def bioheat_problem(setup: Setup, cooling: Cooling) -> BioheatProblem:
     """The tissue as the heat solver sees it, with the member's choice of cooling."""
-    tissue, palette, body_c, protection = setup.tissue, setup.tissue.palette, setup.body_c, setup.protection
-    full = cooling == "full"
+    problem = _uncooled(setup.tissue, setup.protection, setup.body_c, setup.damage_shift_k)
+    if cooling != "full":
+        return problem
+    assert problem.held is not None
+    held = problem.held | (setup.tissue.fraction(SINKS_WITH_COOLING) > 0.5)
+    return replace(problem, held=held, perfusion_response=perfusion_model(None))
+
+
+# Setups with other needles and members with other cooling share all this.
+@lru_cache(maxsize=1)
+def _uncooled(tissue: TissueMap, protection: Protection, body_c: float, damage_shift_k: float) -> BioheatProblem:
+    """Without sinks, and with perfusion that never rises."""
+    palette, air = tissue.palette, tissue.air_cells()
     latent = [p.density * p.water_fraction * constants("latent_heat_water").value for p in palette]
-    air = tissue.air_cells()
-    held = air.copy()
     temperature = np.full(air.shape, body_c, np.float32)
     room = tissue.exterior_air()
     temperature[room] = np.broadcast_to(outside_c(protection.skin_cooling, tissue.grid), air.shape)[room]
-    if full:
-        held |= tissue.fraction(SINKS_WITH_COOLING) > 0.5
     # Blood's own row is a flow per volume of vessel, not capillary perfusion: without cooling it must not be a sink.
     perfusion = [0.0 if p.name == "blood" else p.perfusion for p in palette]
     damage_index, models = tissue.damage_index()
@@ -43,14 +52,14 @@ def bioheat_problem(setup: Setup, cooling: Cooling) -> BioheatProblem:
         capacity=stored(tissue),
         conductivity_faces=tissue.face_conductivities(film_w_m2k(protection.skin_cooling, tissue.grid)),
         perfusion=tissue.tissue_mean(perfusion),
-        held=held,
+        held=air,
         held_temperature_c=temperature,
         latent_j_m3=tissue.tissue_mean(latent),
         arterial_c=body_c,
         initial_c=np.where(air, temperature, start_c(tissue, protection.dissections, body_c)).astype(np.float32),
-        perfusion_response=perfusion_model(None if full else 1.0),
+        perfusion_response=perfusion_model(1.0),
         damage_index=damage_index,
-        damage_models=tuple(replace(model, shift_k=setup.damage_shift_k) for model in models),
+        damage_models=tuple(replace(model, shift_k=damage_shift_k) for model in models),
         fluid=fluid_exchange(tissue, protection.irrigations),
     )
 

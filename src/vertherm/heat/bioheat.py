@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vertherm.core.errors import InputError, SolverError
 from vertherm.heat.engine import engine_for
+from vertherm.heat.kernels import source_cells
 from vertherm.heat.problem import BioheatProblem
 from vertherm.heat.rkl2 import Plan, longest_step_s, stages_needed
 from vertherm.heat.shaft import BoundShaft
@@ -135,20 +136,17 @@ class BioheatSolver(BioheatState):
     def _set_source(self, source: NDArray[Any] | None) -> None:
         volume = self.problem.spacing_m**3
         self._source_w = self._source_held_w = 0.0
-        rate = inner(self._s)
         if source is None:
-            rate[...] = 0.0
+            self._s[...] = 0.0
             self._engine.new_source()
             return
         if source.shape != self.problem.shape:
             raise InputError("The source does not fit the heat grid.", got=source.shape, expected=self.problem.shape)
-        self._source_w = float(source.sum(dtype=np.float64)) * volume
+        single = np.ascontiguousarray(source, dtype=np.float32)
+        total, held = source_cells(single, self.fields.capacity, self._s)
+        self._source_w, self._source_held_w = float(total) * volume, float(held) * volume
         if not np.isfinite(self._source_w):
             raise InputError("The heat source is not finite.", where="source_w_m3", got=self._source_w)
-        free = self.fields.free
-        self._source_held_w = float(source[~free].sum(dtype=np.float64)) * volume
-        np.divide(source, inner(self.fields.capacity), out=rate, where=free, casting="same_kind")
-        rate[~free] = 0.0
         self._engine.new_source()
 
     def _set_shaft_source(self, source: ShaftSource) -> None:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 f4 = np.float32
+SWEEP_BYTES = 36
+"""What a stage reads and writes of each cell."""
+PAIR_BYTES = kernels_step.CACHE_BYTES
+"""Where a sweep moves more than this two stages share a pass over the grid."""
 
 
 class CpuEngine:
@@ -40,6 +44,7 @@ class CpuEngine:
         self._extra, self._scale = np.zeros(planes), 1.0
         self._row_sum = np.zeros(state.fields.w.shape[:2], dtype=np.float32)
         self._everything = self._first = True
+        self._paired = SWEEP_BYTES * state.fields.w.size > PAIR_BYTES
 
     def _pack(self) -> None:
         s, f = self.state, self.state.fields
@@ -76,8 +81,8 @@ class CpuEngine:
         heats, heat = np.zeros((3, f.w.shape[0])), np.zeros(self.fin.gain.size)
         self.team.run(
             kernels_step.rates, s._Y, s._rate, s._s, s._G, f4(scale), (f.kx, f.ky, f.kz, f.w, s._p), self._faces,
-            self._fluid, self.fin.group, constant, self.fin.gain, s._row_rate, self._listed, s._box, spans,
-            self.activity.cuts(self.team.threads), heats, self._tissue, heat,
+            self._fluid, (*self.fin.group, self.fin.spread), constant, self.fin.gain, s._row_rate, self._listed, s._box,
+            spans, self.activity.cuts(self.team.threads), heats, self._tissue, heat,
         )  # fmt: skip
         fixed = np.array([f.sinks.constant, f.outer.constant, 0.0])
         return self._watts(heats.sum(axis=1) - fixed, heat)
@@ -114,11 +119,11 @@ class CpuEngine:
         self.team.run(
             kernels_step.step, (s._Y, s._G, s._peak, s._cem, s._omega, s._latent, s._model), (s._rate, s._Da, s._Db),
             (f.p0, f.capacity), plan.factors, plan.operators, plan.first, f4(dt), (f.kx, f.ky, f.kz, f.w, s._p),
-            s._curve, self._faces, self._fluid, self.fin.group, self.fin.gain,
+            s._curve, self._faces, self._fluid, (*self.fin.group, self.fin.spread), self.fin.gain,
             (t.values, s._offset, t.per_unit, s._stop.values, s._stop.per_unit), s.marks,
             (s._row_max, s._row_rate, s._row_before, s._active), s._box, self.activity.spans,
             self.activity.cuts(self.team.threads), self._heats, self._tissue, self._heat, self._row_sum, self._extra,
-            s._perfusion_varies,
+            s._perfusion_varies, self._paired,
         )  # fmt: skip
         perfused = float(self._row_sum.sum(dtype=np.float64)) + float(self._extra.sum())
         return self._watts(self._heats[:count].sum(axis=2), self._heat[:count]), perfused

@@ -30,6 +30,7 @@ class Fin:
         held: (nodes,), share of its heat that falls on cells of fixed temperature.
         rows: (rows, 2), padded i and j of every row it touches.
         of: nodes of each shaft.
+        spread: the cells in order, their weights and nodes, and the offset of each padded plane's first (planes + 1).
     """
 
     cells: Index
@@ -42,6 +43,7 @@ class Fin:
     held: Array
     rows: Index
     of: tuple[slice, ...]
+    spread: tuple[Index, Array, Index, Index]
 
     @staticmethod
     def pack(shafts: Sequence[BoundShaft], w: Field, spacing_m: float) -> Fin:
@@ -62,7 +64,9 @@ class Fin:
         starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         held = np.bincount(node, fixed, minlength=lengths.size).astype(np.float64)
         rows = rows_of(cells, w.shape)
-        return Fin(cells, weights, starts, operator, blocks, piece / spacing_m, piece, held, rows, of)
+        order = np.argsort(cells, kind="stable")
+        spread = cells[order], weights[order], node[order], _offsets(cells[order], w.shape)
+        return Fin(cells, weights, starts, operator, blocks, piece / spacing_m, piece, held, rows, of, spread)
 
     @property
     def group(self) -> tuple[Index, Array, Index, Array, Index]:
@@ -94,7 +98,7 @@ def fluid_by_plane(fluid: FluidCells, shape: tuple[int, ...]) -> FluidPlanes:
     return fluid.cells, fluid.weights, fluid.load, _offsets(fluid.cells, shape)
 
 
-def _offsets(cells: NDArray[np.int32], shape: tuple[int, ...]) -> Index:
+def _offsets(cells: NDArray[np.integer], shape: tuple[int, ...]) -> Index:
     edges = np.arange(shape[0] + 1, dtype=np.int64) * (shape[1] * shape[2])
     return np.searchsorted(cells, edges).astype(np.int64)
 

@@ -116,7 +116,6 @@ class Fields:
         lam: latent heat in kelvin of wet tissue.
         rv: wet over dry capacity.
         stiffness: Gershgorin bound of a cell's conduction and of what fluid takes up, 1/s.
-        free: cells that are not held.
         start: temperature at the start.
         sinks, outer: faces into held cells and to the outside.
         sink_links, outer_links: where those faces lie.
@@ -133,7 +132,6 @@ class Fields:
     lam: Field
     rv: Field
     stiffness: Field
-    free: NDArray[np.bool_]
     start: Field
     sinks: FixedFaces
     outer: FixedFaces
@@ -175,7 +173,7 @@ def build_fields(problem: BioheatProblem) -> Fields:
     inverse, fluid = padded(w, shape), FluidCells.of(problem, ~held)
     return Fields(
         inverse, kx, ky, kz, padded(p0, shape), padded(wet, shape), padded(lam, shape), padded(rv, shape, 1.0),
-        _stiffness(inverse, faces, fluid), ~held, begin, sink_links.faces(faces), outer_links.faces(faces),
+        _stiffness(inverse, faces, fluid), begin, sink_links.faces(faces), outer_links.faces(faces),
         sink_links, outer_links, limited, fluid,
     )  # fmt: skip
 

@@ -61,6 +61,24 @@ def rate_cells(Y, rate, kx, ky, kz, w, p, s, scale, X, R, lo, hi):
 
 
 @njit(**OPTIONS)
+def source_cells(source, capacity, rate):
+    """rate = source / capacity, 0 where the (padded) capacity is; sums of the source over all and over those cells."""
+    total, held = 0.0, 0.0
+    for signed_i in range(source.shape[0]):
+        i = u8(signed_i)
+        for signed_j in range(source.shape[1]):
+            j = u8(signed_j)
+            for signed_k in range(source.shape[2]):
+                k = u8(signed_k)
+                value, stored = source[i, j, k], capacity[i + ONE, j + ONE, k + ONE]
+                free = stored > 0
+                total += value
+                held += 0.0 if free else np.float64(value)
+                rate[i + ONE, j + ONE, k + ONE] = value / stored if free else np.float32(0.0)
+    return total, held
+
+
+@njit(**OPTIONS)
 def add_cells(Y, D, peak, tl, lo, hi):
     """Y <- Y + D ; peak <- max(peak, Y), with tl for any Y beyond it."""
     for signed_n in range(lo, hi):

@@ -286,10 +286,8 @@ def shaft_heat(tissue, operator, blocks, constant, heat):
 
 
 @njit(**OPTIONS)
-def shaft_spread(heat, gain, out, w, cells, weights, starts, lo, hi):
-    """out += gain * heat * weight * w in the flat cells ``lo <= cell < hi``; ``gain`` by node: step * piece / size."""
-    for n in range(starts.size - 1):
-        for m in range(starts[n], starts[n + 1]):
-            c = cells[m]
-            if lo <= c < hi:
-                out[c] += gain[n] * heat[n] * weights[m] * w[c]
+def shaft_spread(heat, gain, out, w, cells, weights, nodes, lo, hi):
+    """out += gain * heat * weight * w in the listed cells ``lo <= m < hi``; ``gain`` by node: step * piece / size."""
+    for m in range(lo, hi):
+        c, n = cells[m], nodes[m]
+        out[c] += gain[n] * heat[n] * weights[m] * w[c]

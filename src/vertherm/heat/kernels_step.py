@@ -8,7 +8,8 @@ the number of threads, so results do not depend on it. Arguments come in groups:
     curve    lam, rv, tl, tu                           from heat content to temperature
     faces    cells, weights, by plane offsets; twice   faces to held cells, faces to the outside
     fluid    cells, weights, load, plane offsets       cells that passing fluid cools or warms
-    fin      cells, weights, starts, operator, blocks  the shafts' nodes, one after another
+    fin      cells, weights, starts, operator, blocks  the shafts' nodes, one after another; then their cells in order:
+             (cells, weights, nodes, plane offsets)    see ``exchange.Fin.spread``
     tables   rates, offset, per K, survival, per omega  as in ``kernels_cells.perfusion_rows``
     marks    wake, dose_from, dead                     temperatures and omega at which something begins or ends
     rows     largest now, rate, before, active         by row (nx+2, ny+2)
@@ -61,11 +62,10 @@ def carry(x, scale, g, boiling, out, w, gain, share, fluid, heats, i):
 
 
 @njit(**OPTIONS)
-def exchange(x, g, scale, out, w, fin, constant, gain, tissue, heat, X, planes, barrier, thread, threads):
-    """The shafts' heat added to ``out``; ``heat`` (nodes) is filled by thread 0."""
-    cells, weights, starts, operator, blocks = fin
-    nodes = starts.size - 1
-    lo, hi = share(nodes, thread, threads)
+def shaft_heats(x, g, scale, fin, constant, tissue, heat, barrier, thread, threads):
+    """The heat of every shaft's node in W/m; ``heat`` (nodes) is filled by thread 0."""
+    cells, weights, starts, operator, blocks, _ = fin
+    lo, hi = share(starts.size - 1, thread, threads)
     shaft_tissue(x, g, scale, cells, weights, starts, tissue, lo, hi)
     meet(barrier, threads)
     # The small dense product is cheaper to repeat in every thread than to wait for.
@@ -73,7 +73,14 @@ def exchange(x, g, scale, out, w, fin, constant, gain, tissue, heat, X, planes, 
     shaft_heat(tissue, operator, blocks, constant, own)
     if thread == 0:
         heat[:] = own
-    shaft_spread(own, gain, out, w, cells, weights, starts, planes[0] * X, planes[1] * X)
+    return own
+
+
+@njit(**OPTIONS)
+def spread(own, gain, out, w, fin, lo, hi):
+    """The shafts' heat added to ``out`` in the planes ``lo <= i < hi``."""
+    cells, weights, nodes, at = fin[5]
+    shaft_spread(own, gain, out, w, cells, weights, nodes, at[lo], at[hi])
 
 
 @njit(**OPTIONS)
@@ -100,9 +107,8 @@ def rates(
         carry(y, 1.0, g, boiling, out, w.reshape(-1), 1.0, 1.0, fluid, heats, i)
     hot_apply(G, rate, kx, ky, kz, w, p, f4(1.0), box, lo, hi)
     if fin[2].size > 1:
-        exchange(
-            y, g, 1.0, out, w.reshape(-1), fin, constant, gain, tissue, heat, X, (lo, hi), barrier, thread, threads
-        )
+        own = shaft_heats(y, g, 1.0, fin, constant, tissue, heat, barrier, thread, threads)
+        spread(own, gain, out, w.reshape(-1), fin, lo, hi)
     for n in range(listed.shape[0]):
         i, j = listed[n, 0], listed[n, 1]
         if lo <= i < hi:
@@ -190,56 +196,73 @@ def stages_together(
 
 
 @njit(**OPTIONS)
+def source_of(n):
+    """Which of (rate, Da, Db) stage ``n`` starts from; it writes ``1 + n % 2``."""
+    return 0 if n == 0 else 2 - n % 2
+
+
+@njit(**OPTIONS)
+def excess(n, Y, increments, first, G, curve, box, lo, hi, barrier, threads):
+    """G of stage ``n`` where something boils."""
+    if box[1] >= box[0]:
+        lam, rv, tl, tu = curve
+        scale = first if n == 0 else 1.0
+        hot_excess(Y, increments[source_of(n)], f4(scale), G, lam, rv, tl, tu, box, lo, hi)
+        meet(barrier, threads)
+
+
+@njit(**OPTIONS)
+def others(n, i, increments, first, G, operator, medium, faces, fluid, fin, own, gain, box, heats):
+    """What acts in plane i in stage ``n`` beside the sweep: boiling, fluid, shafts; and the heat through faces."""
+    kx, ky, kz, w, p = medium
+    target, scale = increments[1 + n % 2], first if n == 0 else 1.0
+    x, out, g, boiling = increments[source_of(n)].reshape(-1), target.reshape(-1), G.reshape(-1), box[1] >= box[0]
+    # G is zero outside the box.
+    plane_heats(x, scale, g, box[0] <= i <= box[1], faces, heats[n], i)
+    carry(x, scale, g, boiling, out, w.reshape(-1), operator, 0.0, fluid, heats[n], i)
+    hot_apply(G, target, kx, ky, kz, w, p, f4(operator), box, i, i + 1)
+    spread(own, operator * gain, out, w.reshape(-1), fin, i, i + 1)
+
+
+@njit(**OPTIONS)
 def stages(
     Y, rate, Da, Db, G, plan, operators, first, medium, curve, faces, fluid, fin, gain, box, spans, cuts, heats, tissue,
-    heat, barrier, thread, threads,
+    heat, paired, barrier, thread, threads,
 ):  # fmt: skip
     """All stages of a step; returns the increment (``Db`` after an even number of plan rows, else ``Da``).
+
+    ``paired``: two stages share a pass, the sweep of the second one a plane behind the first. What else acts on the
+    second one needs the first one's result everywhere, and comes after the pass.
 
     Args:
         plan: float32 (stages - 1, 4): factors a, b, c, e of ``kernels.stage_cells``.
         operators: float64 (stages - 1): what multiplies the operator on heat from boiling cells, fluid and shafts.
         first: the increment of the first stage is this times ``rate``; it is never written out.
     """
-    kx, ky, kz, w, p = medium
-    lam, rv, tl, tu = curve
-    X, R = u8(Y.shape[1] * Y.shape[2]), u8(Y.shape[2])
-    plane, row = Y.shape[1] * Y.shape[2], Y.shape[2]
-    lo, hi = cuts[thread], cuts[thread + 1]
-    boiling, nodes = box[1] >= box[0], fin[2].size - 1
-    if not boiling and nodes == 0 and fluid[0].size == 0:
+    X, R, lo, hi = rate.shape[1] * rate.shape[2], rate.shape[2], cuts[thread], cuts[thread + 1]
+    if box[1] < box[0] and fin[2].size == 1 and fluid[0].size == 0:
         stages_together(rate, Da, Db, G, plan, first, medium, faces, spans, cuts, heats, barrier, thread, threads)
         return Da if plan.shape[0] % 2 == 1 else Db
-    kxf, kyf, kzf, wf, pf, gf = (
-        kx.reshape(-1), ky.reshape(-1), kz.reshape(-1), w.reshape(-1), p.reshape(-1), G.reshape(-1),
-    )  # fmt: skip
-    increments = (rate, Da, Db)
-    at, older, newer, scale = 0, 1, 2, first
-    nothing = tissue * 0.0
+    # numba keeps three arrays of one type in a tuple: picking one by a number costs nothing.
+    increments, nothing = (rate, Da, Db), tissue * 0.0
+    # At a border between two threads' slabs the second sweep keeps away by a plane, which is done after the pass.
+    begin, end = lo + int(thread > 0), hi - int(thread < threads - 1)
+    ahead = False
     for n in range(plan.shape[0]):
-        # numba keeps three arrays of one type in a tuple: picking one by a number costs nothing.
-        D, target = increments[at], increments[older]
-        x, out, r = D.reshape(-1), target.reshape(-1), rate.reshape(-1)
-        if boiling:
-            hot_excess(Y, D, f4(scale), G, lam, rv, tl, tu, box, lo, hi)
-            meet(barrier, threads)
-        a, b, c, e = plan[n, 0], plan[n, 1], plan[n, 2], plan[n, 3]
-        for i in range(lo, hi):
-            if spans[i, 1] >= spans[i, 0]:
-                begin, end = i * plane + spans[i, 0] * row + 1, i * plane + spans[i, 1] * row + row - 1
-                stage_cells(x, out, r, kxf, kyf, kzf, wf, pf, a, b, c, e, X, R, begin, end)
-            plane_heats(x, scale, gf, boiling, faces, heats[n], i)
-            carry(x, scale, gf, boiling, out, wf, operators[n], 0.0, fluid, heats[n], i)
-        hot_apply(G, target, kx, ky, kz, w, p, f4(operators[n]), box, lo, hi)
-        if nodes > 0:
-            exchange(
-                x, gf, scale, out, wf, fin, nothing, operators[n] * gain, tissue, heat[n], plane, (lo, hi),
-                barrier, thread, threads,
-            )  # fmt: skip
+        follow = paired and not ahead and n + 1 < plan.shape[0]
+        excess(n, Y, increments, first, G, curve, box, lo, hi, barrier, threads)
+        x, scale = increments[source_of(n)].reshape(-1), first if n == 0 else 1.0
+        own = shaft_heats(x, G.reshape(-1), scale, fin, nothing, tissue, heat[n], barrier, thread, threads)
+        for i in range(lo, hi + 1):
+            if i < hi:
+                if not ahead or i < begin or i >= end:
+                    sweep(n, i, spans[i, 0], spans[i, 1], rate, Da, Db, plan, medium, X, R)
+                others(n, i, increments, first, G, operators[n], medium, faces, fluid, fin, own, gain, box, heats)
+            if follow and begin <= i - 1 < end:
+                sweep(n + 1, i - 1, spans[i - 1, 0], spans[i - 1, 1], rate, Da, Db, plan, medium, X, R)
         meet(barrier, threads)
-        at, scale = older, 1.0
-        older, newer = newer, older
-    return increments[at]
+        ahead = follow
+    return increments[1 + (plan.shape[0] - 1) % 2]
 
 
 @njit(**OPTIONS)
@@ -271,7 +294,7 @@ def finish(
 @njit(**OPTIONS)
 def step(
     state, increments, constants, plan, operators, first, dt, medium, curve, faces, fluid, fin, gain, tables, marks,
-    rows, box, spans, cuts, heats, tissue, heat, sums, extra, varies, barrier, thread, threads,
+    rows, box, spans, cuts, heats, tissue, heat, sums, extra, varies, paired, barrier, thread, threads,
 ):  # fmt: skip
     """One step from its rate on: perfusion, stages, the new state with its doses."""
     Y, G, peak, cem, omega, latent, model = state
@@ -283,7 +306,7 @@ def step(
         meet(barrier, threads)
     D = stages(
         Y, rate, Da, Db, G, plan, operators, first, medium, curve, faces, fluid, fin, gain, box, spans, cuts, heats,
-        tissue, heat, barrier, thread, threads,
+        tissue, heat, paired, barrier, thread, threads,
     )  # fmt: skip
     finish(
         Y, D, G, peak, cem, omega, latent, model, medium[4], capacity, curve, dt, tables, marks, rows, box, spans, sums,

@@ -138,20 +138,17 @@ def _ring_weights(grid: Grid, points: Array, tissue: NDArray[np.bool_]) -> list[
     top = np.array(grid.shape) - 1
     index = np.clip(index, 0, top)
     low = np.clip(np.floor(index).astype(np.int64), 0, np.maximum(top - 1, 0))
-    share = index - low
-    out = []
-    for n in range(points.shape[0]):
-        found: dict[int, float] = {}
-        for corner in np.ndindex(2, 2, 2):
-            at = np.minimum(low[n] + np.array(corner), top)
-            factors = np.where(np.array(corner) == 1, share[n], 1 - share[n])
-            weight = np.prod(factors, axis=-1) * inside[n] / points.shape[1]
-            flat = np.ravel_multi_index(tuple(at.T), grid.shape)
-            for cell, w in zip(flat.tolist(), weight.tolist(), strict=True):
-                if w > 0 and tissue.reshape(-1)[cell]:
-                    found[cell] = found.get(cell, 0.0) + w
-        out.append((np.fromiter(found.keys(), np.int64, len(found)), np.fromiter(found.values(), float, len(found))))
-    return out
+    corner = np.array(list(np.ndindex(2, 2, 2)))[:, None, :]
+    share = (index - low)[:, None]
+    weight = np.where(corner == 1, share, 1 - share).prod(axis=-1) * inside[:, None] / points.shape[1]
+    at = np.minimum(low[:, None] + corner, top)
+    cell = np.ravel_multi_index(tuple(np.moveaxis(at, -1, 0)), grid.shape)
+    used = (weight > 0) & tissue.reshape(-1)[cell]
+    node = np.nonzero(used)[0]
+    code, place = np.unique(node * tissue.size + cell[used], return_inverse=True)
+    total = np.bincount(place, weight[used], minlength=code.size)
+    starts = np.searchsorted(code, np.arange(1, len(points)) * tissue.size)
+    return list(zip(np.split(code % tissue.size, starts), np.split(total, starts), strict=True))
 
 
 def _cell_conductivity(problem: BioheatProblem) -> Array:

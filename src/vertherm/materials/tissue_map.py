@@ -19,6 +19,7 @@ from vertherm.geometry.volume import Grid, Volume
 from vertherm.materials.constants import constants
 from vertherm.materials.damage import ArrheniusModel, damage_models
 from vertherm.materials.tissue import BONE_BY_HU, BONE_CLASSES, TissueProperties, bone_classes, tissue
+from vertherm.materials.tissue_cells import Cells, cells_of
 
 Float32 = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -95,12 +96,9 @@ class TissueMap:
         index = np.where(where & self.holds(over), np.uint8(entry), self.index)
         return replace(self, index=index, palette=palette)
 
-    def _means(self, values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[Float32, Float32]:
-        from vertherm.materials import tissue_map_kernels as kernels
-
-        out, total = np.empty(self.grid.shape, np.float32), np.empty(self.grid.shape, np.float32)
-        kernels.cell_means(self.index, self.subdivision, values, weights, out, total)
-        return out, total
+    @property
+    def _cells(self) -> Cells:
+        return cells_of(self.index, self.subdivision, tuple(entry.name for entry in self.palette))
 
     def _of_palette(self, values: Sequence[float] | NDArray[Any]) -> NDArray[np.float64]:
         array = np.asarray(values, dtype=np.float64)
@@ -111,11 +109,11 @@ class TissueMap:
     def cell_mean(self, values: Sequence[float] | NDArray[Any]) -> Float32:
         """Mean over the sub-cells of each cell of one value per palette entry; float32, shape (nx, ny, nz)."""
         array = self._of_palette(values)
-        return self._means(array, np.ones_like(array))[0]
+        return self._cells.mean(array, np.ones_like(array))
 
     def tissue_mean(self, values: Sequence[float] | NDArray[Any]) -> Float32:
         """Like :meth:`cell_mean`, over the sub-cells that are not air; 0 in cells of air alone."""
-        return self._means(self._of_palette(values), 1.0 - self._is("air"))[0]
+        return self._cells.mean(self._of_palette(values), 1.0 - self._is("air"))
 
     def _is(self, *names: str) -> NDArray[np.float64]:
         return np.array([float(entry.name in names) for entry in self.palette])
@@ -124,7 +122,7 @@ class TissueMap:
         """Volume fraction of the tissues ``names`` in each cell, 0 to 1; float32, shape (nx, ny, nz)."""
         if isinstance(names, str):
             raise InputError("Give a collection of tissue names.", got=names, expected=f"[{names!r}]")
-        return self.cell_mean(self._is(*names))
+        return self._cells.fraction(names)
 
     def air_cells(self) -> Bool:
         """Cells that count as air: more than half of their volume is air. **Hold their temperature.**
@@ -133,7 +131,7 @@ class TissueMap:
         heat passes to air cells by convection. So a surface lies on average where it is, to second order, and no cell
         has a vanishing capacity.
         """
-        return self.fraction(["air"]) > 0.5 + 1e-6
+        return self._cells.air.copy()
 
     def exterior_air(self) -> Bool:
         """Air cells of the room: connected regions of air that touch a cell with skin.
@@ -141,15 +139,7 @@ class TissueMap:
         Gas in bowel, lung or trachea is not of the room; hold it at body temperature. Without any skin in the map all
         gas counts as inner gas, which cools nothing (the safe side).
         """
-        from scipy.ndimage import binary_dilation, label
-
-        air = self.air_cells()
-        regions, count = label(air)
-        if count == 0:
-            return air
-        near_skin = binary_dilation(self.fraction(["skin"]) > 0, np.ones((3, 3, 3), bool), iterations=2)
-        touched = np.unique(regions[near_skin & air])
-        return np.isin(regions, touched[touched > 0])
+        return self._cells.exterior_air.copy()
 
     def damage_index(self) -> tuple[NDArray[np.uint8], tuple[ArrheniusModel, ...]]:
         """Arrhenius model of each cell, as an index into the models returned beside it.
@@ -199,8 +189,8 @@ class TissueMap:
         if not (np.isfinite(convection).all() and (convection >= 0).all()):
             raise InputError("The convection coefficient is unusable.", got=convection.min(), expected="W/m2K, >= 0")
         resistivity = np.array([0.0 if e.name == "air" else 1.0 / e.conductivity for e in self.palette])
-        air = self.air_cells()
-        film = (np.maximum(convection, 1e-12) * self._staircase()).astype(np.float32)
+        air = self._cells.air
+        film = (np.maximum(convection, 1e-12) * self._cells.staircase).astype(np.float32)
         strides = np.array([self.index.shape[1] * self.index.shape[2], self.index.shape[2], 1], dtype=np.int64)
         flat = np.ascontiguousarray(self.index).ravel()
         result = []
@@ -210,22 +200,6 @@ class TissueMap:
             kernels.faces(flat, strides, axis, self.subdivision, air, resistivity, film, self.spacing_m, out)
             result.append(out)
         return result[0], result[1], result[2]
-
-    def _staircase(self) -> Float32:
-        """True area over staircase area of the tissue-air surface near each cell: 1 / (|nx| + |ny| + |nz|)."""
-        from scipy.ndimage import gaussian_filter
-
-        share = self.fraction(["air"])
-        if not share.any():
-            return np.ones(self.grid.shape, np.float32)
-        smooth = gaussian_filter(share, 1.5, mode="nearest")
-        gradient = np.zeros((3, *share.shape), np.float32)
-        for axis in range(3):
-            if share.shape[axis] > 1:
-                gradient[axis] = np.gradient(smooth, axis=axis)
-        length, taxicab = np.linalg.norm(gradient, axis=0), np.abs(gradient).sum(axis=0)
-        ratio = np.divide(length, taxicab, out=np.ones_like(length), where=taxicab > 1e-6)
-        return ratio.astype(np.float32)
 
     @staticmethod
     def from_volumes(

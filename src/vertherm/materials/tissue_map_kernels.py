@@ -110,21 +110,42 @@ def sample_tissues(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def cell_means(index, s, values, weights, out, total):  # type: ignore[no-untyped-def]
-    """Weighted mean of ``values`` over the s^3 sub-cells of each cell; ``total`` gets the mean weight."""
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            for k in range(out.shape[2]):
-                sum_value = 0.0
-                sum_weight = 0.0
+def kinds(index, s, entries, kind):  # type: ignore[no-untyped-def]
+    """``kind`` of each cell: its tissue where it has one, else a number of its own from ``entries`` on; their count."""
+    mixed = 0
+    for i in range(kind.shape[0]):
+        for j in range(kind.shape[1]):
+            for k in range(kind.shape[2]):
+                first, uniform = index[i * s, j * s, k * s], True
                 for a in range(i * s, i * s + s):
                     for b in range(j * s, j * s + s):
                         for c in range(k * s, k * s + s):
-                            entry = index[a, b, c]
-                            sum_value += weights[entry] * values[entry]
-                            sum_weight += weights[entry]
-                out[i, j, k] = sum_value / sum_weight if sum_weight > 0.0 else 0.0
-                total[i, j, k] = sum_weight / s**3
+                            uniform &= index[a, b, c] == first
+                kind[i, j, k] = first if uniform else entries + mixed
+                mixed += not uniform
+    return mixed
+
+
+@numba.njit(cache=True)
+def members(index, s, entries, kind, found):  # type: ignore[no-untyped-def]
+    """Rows of ``found``: the sub-cells of each kind from ``entries`` on."""
+    for i in range(kind.shape[0]):
+        for j in range(kind.shape[1]):
+            for k in range(kind.shape[2]):
+                if kind[i, j, k] >= entries:
+                    found[kind[i, j, k]] = index[i * s : i * s + s, j * s : j * s + s, k * s : k * s + s].copy().ravel()
+
+
+@numba.njit(cache=True)
+def kind_means(found, values, weights, out):  # type: ignore[no-untyped-def]
+    """Weighted mean of ``values`` over the sub-cells of each kind."""
+    for n in range(found.shape[0]):
+        sum_value = 0.0
+        sum_weight = 0.0
+        for m in range(found.shape[1]):
+            sum_value += weights[found[n, m]] * values[found[n, m]]
+            sum_weight += weights[found[n, m]]
+        out[n] = sum_value / sum_weight if sum_weight > 0.0 else 0.0
 
 
 @numba.njit(cache=True)
