@@ -54,7 +54,8 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     result = Result(document, treatment(case), {"arm": surrogate()})
     states.save_state(tmp_path / "plan" / "state", case, default_protocol(), entry(), result)
     monkeypatch.setattr(states, "_surrogate_reader", lambda: FakeSurrogate.load)
-    monkeypatch.setattr(module, "moved_model", lambda *a, **k: surrogate())
+    monkeypatch.setattr(module, "moved_model", lambda *a, **k: surrogate())  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "planned_model", lambda *a, **k: surrogate())
     return tmp_path / "plan"
 
 
@@ -112,6 +113,41 @@ def test_replan_refuses(
     assert message in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "out").exists()
+
+
+def test_a_replanned_treatment_can_be_watched_and_replanned(
+    plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `replan` leaves is a planned case: its needle, its dose and its numbers, in the form that `plan` writes."""
+    real = Trajectory(np.array(ENTRY_MM), np.array(TIP_MM) + np.array([0.5, -1.0, 1.0]))
+    needle = f"antenna 1:entry={','.join(map(str, ENTRY_MM))}:tip={','.join(map(str, real.tip_mm))}"
+    out = tmp_path / "real"
+    assert run(["replan", str(plan), "--needle", needle, "-o", str(out), "--json"]) == 0
+    document = ReplanDocument.model_validate(json.loads(capsys.readouterr().out))
+    found = states.load_state(out)
+    assert np.allclose(found.treatment.trajectory.tip_mm, real.tip_mm)
+    assert found.plan.applicators[0].tip_ras_mm == pytest.approx(tuple(real.tip_mm))
+    root = next(row for row in found.plan.limits if row.name == ROOT)
+    assert root.peak_c == pytest.approx(next(row for row in document.structures if row.name == ROOT).same_c)
+    assert run(["monitor", str(out), str(readings(tmp_path / "a.csv", 1.0)), "--json"]) == 0
+    advice = Advice.model_validate(json.loads(capsys.readouterr().out))
+    assert any("as re-planned" in note for note in advice.notes)
+    continued = next(row for row in advice.structures if row.name == ROOT).if_continued_c
+    assert root.peak_c - 1.0 < continued < 45.0
+    assert run(["replan", str(out), "--needle", SAME, "-o", str(tmp_path / "again")]) == 0
+
+
+def test_no_safe_dose_leaves_no_state(plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An earlier re-plan's state goes, too; and a re-plan never lands on the plan it comes from."""
+    out = tmp_path / "real"
+    assert run(["replan", str(plan), "--needle", SAME, "-o", str(out)]) == 0
+    assert (out / "state").is_dir()
+    monkeypatch.setattr(module, "moved_model", lambda *a, **k: surrogate(root_k_per_w=30.0))  # type: ignore[arg-type]
+    assert run(["replan", str(plan), "--needle", SAME, "-o", str(out)]) == 3
+    assert not (out / "state").exists()
+    assert run(["replan", str(plan), "--needle", SAME, "-o", str(plan)]) == 2
+    assert (plan / "state" / "manifest.json").is_file()
+    assert not (plan / "replan.json").exists()
 
 
 def test_monitor_goes_on_and_stops(plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

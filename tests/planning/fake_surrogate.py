@@ -65,6 +65,8 @@ class FakeSurrogate:
     samples: int = 0
     power_w: tuple[float, float] = (1.0, 500.0)
     longest_s: float = 7200.0
+    notes: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:

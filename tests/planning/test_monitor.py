@@ -174,7 +174,7 @@ def test_a_structure_without_a_thermocouple_keeps_its_worst_variant() -> None:
     """The sensor 60 mm away informs nothing: cold readings lower no structure, and the advice says so."""
     case = _phantom()
     found = watched(given=treatment(case, sensor_mm=(70.0, 10.0, 0.0)))
-    advice = monitor(found, readings(found, 180.0, scale=0.6))
+    advice = monitor(found, readings(found, 180.0, scale=0.6, noise_k=0.0))
     assert row(advice, CANAL).informed_by == []
     assert row(advice, CANAL).if_continued_c == pytest.approx(true_peak(found, TIME_S, CANAL, 1.0, 2), abs=0.1)
     assert any("No thermocouple informs" in note and CANAL in note for note in advice.notes)
@@ -207,8 +207,7 @@ def test_plan_of_the_full_model_scales_the_surrogate() -> None:
     """The plan's full model has 41.0 degC where the worst variant reads more: without readings' support it is 41.0."""
     plan = plan_document(limits=[limit_row(ROOT, 41.0)])
     found = watched(plan=plan)
-    advice = monitor(found, readings(found, 15.0))
-    # The start was read 0.07 K above 37 degC; structures then start there.
+    advice = monitor(found, readings(found, 15.0, noise_k=0.0))
     assert row(advice, ROOT).if_continued_c == pytest.approx(37.0 + 4.0 * max(advice.scale.value, 1.0), abs=0.1)
 
 
@@ -223,6 +222,14 @@ def test_a_log_of_half_the_power_halves_the_prediction() -> None:
     assert advice.sensors[0].predicted_c - 37.0 == pytest.approx(0.5 * rise, abs=0.1)
     assert advice.scale.value == pytest.approx(1.0, rel=0.15)
     assert advice.delivered_kj == pytest.approx(0.5 * POWER_W * 120.0 / 1000.0)
+
+
+def test_a_dose_beyond_the_fast_model_is_said() -> None:
+    """Made for up to 200 s at one place; 300 s are planned."""
+    found = watched(surrogate(longest_s=200.0))
+    assert any("200 s at one place" in note for note in monitor(found, readings(found, 60.0)).notes)
+    inside = watched()
+    assert not any("at one place" in note for note in monitor(inside, readings(inside, 60.0)).notes)
 
 
 def test_after_the_end_it_only_watches() -> None:

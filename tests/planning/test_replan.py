@@ -40,10 +40,14 @@ from vertherm.imaging.nifti import write_nifti
 from vertherm.planning import replan as module
 from vertherm.planning.needle_fit import fit_needle, needles_from_mask
 from vertherm.planning.needle_input import load_needles, needles_of, parse_needle, placed_really
-from vertherm.planning.objects import Treatment
+from vertherm.planning.optimise.dose import Lattice
+from vertherm.planning.optimise.goal import Goal
+from vertherm.planning.optimise.judge import Judgement, StructureJudgement, TargetJudgement
 from vertherm.planning.replan import Replan, replan
 from vertherm.planning.replan_model import as_planned
+from vertherm.planning.replan_search import AsPlanned, best_dose
 from vertherm.planning.state import State
+from vertherm.planning.surrogate.dose import Dose, Pulse
 
 _phantom = cache(phantom)
 PLANNED = Trajectory(np.array(ENTRY_MM), np.array(TIP_MM))
@@ -163,10 +167,8 @@ def at(
     state = found or planned()
     there = next(iter(state.surrogates.values()))
 
-    def moved(_: State, treatment: Treatment, *args: Any, **options: Any) -> Any:
-        return there if treatment is state.treatment else heat
-
-    monkeypatch.setattr(module, "moved_model", moved)
+    monkeypatch.setattr(module, "planned_model", lambda *a, **k: there)
+    monkeypatch.setattr(module, "moved_model", lambda *a, **k: heat)  # type: ignore[arg-type]
     monkeypatch.setattr(module, "access_checks", lambda *a, **k: [])
     return replan(state, {"": real}, **changes)
 
@@ -198,6 +200,51 @@ def test_a_hotter_place_lowers_the_dose(monkeypatch: pytest.MonkeyPatch) -> None
     assert found.treatment.schedule.power_on_s == pytest.approx(sum(row.time_s for row in document.new_dose))
     assert found.improved is not None
     assert document.words.startswith("Lower the power")
+
+
+def test_the_new_dose_is_never_worse_than_the_planned_one() -> None:
+    """33.4 W for 97 s lies on no lattice, and only it reaches the goal."""
+    goal = Goal("cem43_240", "CEM43", 5.0, 1.0, False)
+    planned_dose = Dose((Pulse(33.4, 97.0, 0.0, 0),))
+
+    def evaluate(dose: Dose) -> Judgement:
+        share = 1.0 if dose == planned_dose else 0.5
+        structure = StructureJudgement(ROOT, 40.0, 0.0, "green", 0.5)
+        return Judgement((structure,), (TargetJudgement("target", share, share, 6.0 * share, share == 1.0),))
+
+    lattice = Lattice.of((10.0, 60.0), (60.0, 300.0))
+    assert best_dose(evaluate, goal, lattice, planned_dose).dose == planned_dose
+
+
+def test_single_activations_are_refined_and_pauses_kept() -> None:
+    """Two places: the first may not give more than 20 W, the second covers in proportion to its power.
+
+    With one power for both the best is 20 W and 20 W; moved by themselves the second grows as far as trials last.
+    """
+    goal = Goal("cem43_240", "CEM43", 5.0, 1.0, False)
+    planned_dose = Dose((Pulse(15.0, 60.0, 35.0, 0), Pulse(15.0, 60.0, 0.0, 1)))
+
+    def evaluate(dose: Dose) -> Judgement:
+        first, second = (pulse.power_w for pulse in dose.pulses)
+        left = (20.5 - first) / 20.5
+        structure = StructureJudgement(ROOT, 40.0, 0.0, "green", left)
+        share = (min(first, 20.0) + second) / 80.0
+        return Judgement((structure,), (TargetJudgement("target", share, share, 0.0, False),))
+
+    found = best_dose(evaluate, goal, Lattice.of((10.0, 60.0), (60.0, 120.0)), planned_dose).dose
+    first, second = (pulse.power_w for pulse in found.pulses)
+    assert first == 20.0
+    assert second >= 50.0
+    assert found.pulses[0].pause_s == 35.0
+
+
+def test_a_beam_of_unequal_activations_keeps_its_ratio() -> None:
+    """20 W then 10 W: scaled to at most 30 W it is 30 W then 15 W, times in steps of 5 s, within the lattice."""
+    planned_dose = Dose((Pulse(20.0, 60.0, 60.0, 0), Pulse(10.0, 120.0, 0.0, 0)))
+    pattern = AsPlanned.of(planned_dose, Lattice.of((10.0, 60.0), (30.0, 300.0)))
+    assert [pulse.power_w for pulse in pattern.dose(30.0, 60.0).pulses] == [30.0, 15.0]
+    assert [pulse.on_s for pulse in pattern.dose(30.0, 60.0).pulses] == [30.0, 60.0]
+    assert [pulse.power_w for pulse in pattern.dose(10.0, 60.0).pulses] == [10.0, 10.0]
 
 
 def test_no_safe_dose_is_no_treatment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 
 import typer
+
+# Before numpy is loaded: its linear algebra serves small blocks here, on which threads only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from vertherm import RESEARCH_NOTICE, __version__
 from vertherm.cli import (

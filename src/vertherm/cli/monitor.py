@@ -14,7 +14,7 @@ LIMIT_BROKEN = 3
 
 
 def monitor(
-    plan: Path = typer.Argument(..., help="Output folder of `vertherm plan`."),
+    plan: Path = typer.Argument(..., help="Output folder of `vertherm plan` or `vertherm replan`."),
     readings: Path = typer.Argument(..., help="Thermocouples (CSV): time_s,name,temperature_c; or one column each."),
     now: float | None = typer.Option(None, "--now", help="Seconds since the first watt; default: the newest reading."),
     power_log: Path | None = typer.Option(None, "--power-log", help="What was given (CSV): time_s,power_w[,antenna]."),

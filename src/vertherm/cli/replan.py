@@ -20,7 +20,7 @@ def replan(
     needle: list[str] = typer.Option([], "--needle", help="NAME:entry=x,y,z:tip=x,y,z in RAS mm (or add :frame=LPS)."),
     needles: Path | None = typer.Option(None, "--needles", help="Needles as they lie (TOML)."),
     mask: Path | None = typer.Option(None, "--mask", help="Label mask of the needle from a check scan (NIfTI)."),
-    output: Path = typer.Option(..., "-o", "--output", help="Folder for replan.html and replan.json."),
+    output: Path = typer.Option(..., "-o", "--output", help="Folder for replan.html, replan.json and its state."),
     same_dose: bool = typer.Option(False, "--same-dose", help="Only predict the planned dose; seek no other."),
     reconstruction: bool = typer.Option(
         False, "--reconstruction", help="Accept a needle through the canal, to reconstruct what happened."
@@ -31,17 +31,22 @@ def replan(
     from vertherm.cli.progress import shown
     from vertherm.core.files import atomic_folder
     from vertherm.planning.replan import replan as recompute
+    from vertherm.planning.replan_state import check_output, save_replan
     from vertherm.planning.state import load_state
     from vertherm.report.replan import write_replan_page
 
     with shown() as progress:
         state = load_state(plan)
+        check_output(state, output)
         real = given_needles(state, needle, needles, mask)
         result = recompute(
             state, real, mode="same dose" if same_dose else "new dose", reconstruction=reconstruction, progress=progress
         )
-        with atomic_folder(output) as folder:
+        # A state that an earlier re-plan left must not stay beside a verdict that withdraws it.
+        with atomic_folder(output, owned=("state",)) as folder:
             write_replan_page(result, folder / "replan.html")
+            if result.treatment is not None:
+                save_replan(folder / "state", state, result)
             (folder / "replan.json").write_text(result.document.model_dump_json(indent=2) + "\n", "utf-8")
     tell_replan(result.document, output, json_out)
     kept = result.document.recommendation == "keep the dose" and not result.document.not_assessed

@@ -35,7 +35,7 @@ class StructureAdvice(_Row):
 
 
 class TargetAdvice(_Row):
-    """One lesion with its margin: weighted mean over the variants with the estimated factor."""
+    """One lesion with its margin: the best estimate (of samples their weighted mean, else the nominal patient)."""
 
     name: str
     coverage_if_stopped: float

@@ -170,6 +170,19 @@ def _dose(lane: Sequence[Segment], places: Sequence[str]) -> Dose:
     )
 
 
+def beyond_range(timeline: Timeline, surrogate: Surrogate) -> str:
+    """What to say where power or time at one place go beyond what a surrogate was made for; "" where they do not."""
+    given = [segment for segment in timeline if segment.place in surrogate.places]
+    strongest = max((segment.power_w for segment in given), default=0.0)
+    longest = max(sum(s.end_s - s.start_s for s in given if s.place == place) for place in surrogate.places)
+    if strongest <= surrogate.power_w[1] + 1e-6 and longest <= surrogate.longest_s + 1e-6:
+        return ""
+    return (
+        f"A dose lies beyond what the fast model was made for ({surrogate.power_w[1]:g} W, {surrogate.longest_s:g} s "
+        "at one place): its ratios are held there, which is no prediction."
+    )
+
+
 def scaled(dose: Dose, factor: float) -> Dose:
     """The dose with every power times ``factor``."""
     return Dose(tuple(replace(pulse, power_w=factor * pulse.power_w) for pulse in dose.pulses))

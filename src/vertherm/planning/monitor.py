@@ -67,7 +67,7 @@ def monitor(
         targets=courses.targets(),
         sensors=watch.sensors(),
         delivered_kj=sum(segment.energy_j for segment in watch.delivered) / 1000.0,
-        notes=watch.notes(),
+        notes=[*courses.notes(), *watch.notes()],
         assumptions=list(ASSUMPTIONS),
         timings_s={"monitor": round(time.perf_counter() - started, 3)},
         provenance=provenance(state.case.inputs, {"readings": readings.source, "now_s": now}, {}),

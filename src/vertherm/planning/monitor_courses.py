@@ -12,7 +12,7 @@ from vertherm.planning.assessment import Status
 from vertherm.planning.delivered import Timeline, after, doses, end_s, scaled, until
 from vertherm.planning.limits import judge
 from vertherm.planning.monitor_update import Fit, deciding, expected
-from vertherm.planning.monitor_watch import Watch, limit_of
+from vertherm.planning.monitor_watch import Watch
 from vertherm.planning.plan_scale import cem43_min
 from vertherm.planning.protocol import Limit
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 COOLING_S = 900.0
 """Followed after the last watt: structures 20 mm away peak some minutes later."""
 STEP_S = 5.0
+LITTLE_K = 1.0
+"""Structures that warm less than this in the worst variant are not named one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,7 @@ class Courses:
         self.watch = watch
         self._seen: dict[tuple[float, float], Course] = {}
         informs = watch.informs()
-        self.informs = {name: informs.get(name, []) for name in watch.heat_names()}
+        self.informs = {name: informs.get(name, []) for name in watch.limits}
 
     def course(self, switch_off_s: float, share: float = 1.0) -> Course:
         """Power as planned times ``share`` until ``switch_off_s`` (not before now), then none."""
@@ -66,19 +68,26 @@ class Courses:
         last = max(end_s(timeline), watch.now_s) + COOLING_S
         times = np.unique(np.concatenate([np.arange(0.0, last, STEP_S), [watch.now_s, end_s(timeline), last]]))
         curves = watch.heat.structures(timeline, times)
-        kept = {name: watch.scale.rise(name) * curves[name] for name in watch.heat_names() if name in curves}
-        decides = deciding(watch.fit, kept, {name: bool(by) for name, by in self.informs.items()})
-        mean = expected(watch.fit, kept)
+        # The plan's rows come from extreme variants: what holds the deciding curves to them is no best estimate.
+        read = {name: watch.fit.supported and bool(by) for name, by in self.informs.items()}
+        kept = {name: self._held(watch.scale.rise(name), read[name]) * curves[name] for name in watch.limits}
+        decides = deciding(watch.fit, kept, read)
+        leads = watch.heat.surrogates[watch.heat.leads]
+        mean = expected(watch.fit, {name: curves[name] for name in watch.limits}, leads.samples > 0)
         now = int(np.searchsorted(times, watch.now_s))
         peak, dose, status, at_now, likely = {}, {}, {}, {}, {}
         for name, rise in decides.items():
             course = watch.base_c + rise
             peak[name], at_now[name] = float(course.max()), float(course[now])
-            dose[name] = watch.scale.dose(name) * cem43_min(times, course)
-            limit = limit_of(watch.state, name)
-            status[name] = judge(peak[name], dose[name], limit) if limit is not None else "green"
+            dose[name] = self._held(watch.scale.dose(name), read[name]) * cem43_min(times, course)
+            status[name] = judge(peak[name], dose[name], watch.limits[name])
             likely[name] = float(watch.base_c + mean[name].max())
         return Course(peak, dose, status, at_now, likely)
+
+    @staticmethod
+    def _held(factor: float, read: bool) -> float:
+        """A factor of the plan; where readings decide in place of the plan's number, never one that makes it safer."""
+        return max(factor, 1.0) if read else factor
 
     def rows(self) -> list[StructureAdvice]:
         """Every structure with a limit, the one nearest to its limit first."""
@@ -86,8 +95,7 @@ class Courses:
         stopped, going = self.course(watch.now_s), self.course(max(watch.end_s, watch.now_s))
         rows = []
         for name in going.peak_c:
-            limit = limit_of(watch.state, name)
-            assert limit is not None  # heat_names holds no other
+            limit = watch.limits[name]
             rows.append(
                 StructureAdvice(
                     name=name,
@@ -115,6 +123,18 @@ class Courses:
             f"{going.peak_c[name]:.1f} °C as planned (stop at {limit.words('stop')}); {by}."
         )
 
+    def notes(self) -> list[str]:
+        """Structures that warm and that no thermocouple informs."""
+        going = self.course(max(self.watch.end_s, self.watch.now_s))
+        blind = [name for name, by in self.informs.items() if not by]
+        warm = [name for name in blind if going.peak_c[name] >= self.watch.base_c + LITTLE_K]
+        if not blind:
+            return []
+        rest = len(blind) - len(warm)
+        others = f"{rest} structures that hardly warm" if not warm else f"{', '.join(warm)} and {rest} that hardly warm"
+        named = ", ".join(warm) if not rest else others
+        return [f"No thermocouple informs {named}: for these the plan's worst variant stands, never less."]
+
     def targets(self) -> list[TargetAdvice]:
         """Coverage of every target that the leading surrogate knows, if power ends now and as planned."""
         watch = self.watch
@@ -129,7 +149,7 @@ class Courses:
 
 
 def coverage(surrogate: Surrogate, timeline: Timeline, found: Fit) -> dict[str, float]:
-    """By target, the weighted mean share of lesion with margin that is ablated; the factor acts on the power.
+    """By target, the best estimate of the share of lesion with margin that is ablated; the factor acts on the power.
 
     Doses that the surrogate cannot read as one (antennas that fire together) are left out.
     """
@@ -137,4 +157,5 @@ def coverage(surrogate: Surrogate, timeline: Timeline, found: Fit) -> dict[str, 
     if len(read) != 1:
         return {}
     readings = surrogate.readings(scaled(read[0][1], found.scale))
-    return {name: float(found.weights @ np.asarray(target.coverage)) for name, target in readings.targets.items()}
+    weights = found.weights if surrogate.samples else np.eye(surrogate.n)[0]
+    return {name: float(weights @ np.asarray(target.coverage)) for name, target in readings.targets.items()}

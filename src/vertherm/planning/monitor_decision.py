@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from vertherm.planning.advice import Action
+from vertherm.planning.delivered import after
 from vertherm.planning.monitor_courses import Course, Courses
-from vertherm.planning.monitor_watch import Watch, limit_of
+from vertherm.planning.monitor_watch import Watch
 from vertherm.planning.outline import clock
 from vertherm.planning.plan_scale import cem43_min
 
@@ -65,12 +67,12 @@ def decide(watch: Watch, courses: Courses) -> Decision:
                 f"the power log shows power at {clock(now)}, the plan ended at {clock(end)}",
                 switch_off_s=now,
             )
-        return _over(stopped)
+        return _over(watch, stopped)
     if stopped.broken:
         names = ", ".join(stopped.broken)
         return Decision(
             "stop now",
-            f"Stop now: the heat already given takes {names} to the stop limit.",
+            f"Stop now: the heat already given may take {names} to the stop limit.",
             _reason(watch, stopped, stopped.broken[0]),
             switch_off_s=now,
             binding=stopped.broken[0],
@@ -84,8 +86,9 @@ def decide(watch: Watch, courses: Courses) -> Decision:
 
 def _measured(watch: Watch) -> Decision | None:
     """Stop where a thermocouple that lies at a structure reads its stop limit, whatever the model says."""
+    limits = watch.state.limits()
     for structure, near in watch.distances.items():
-        limit = limit_of(watch.state, structure)
+        limit = limits.get(structure)
         if limit is None or limit.stop_c is None:
             continue
         for name, far in near.items():
@@ -104,13 +107,13 @@ def _measured(watch: Watch) -> Decision | None:
     return None
 
 
-def _over(stopped: Course) -> Decision:
+def _over(watch: Watch, stopped: Course) -> Decision:
     if stopped.broken:
         names = ", ".join(stopped.broken)
         return Decision(
             "finished",
-            f"All power has been given; the heat still to come takes {names} to the stop limit: cool and watch.",
-            "the stop limit is reached after switch-off",
+            f"All power has been given; the heat still to come may take {names} to the stop limit: cool and watch.",
+            _reason(watch, stopped, stopped.broken[0]),
             binding=stopped.broken[0],
         )
     return Decision("finished", "All power has been given; every stop limit is kept.", "planned end reached")
@@ -130,8 +133,8 @@ def _shorter(watch: Watch, courses: Courses, going: Course) -> Decision:
     share = _last(lambda s: not courses.course(end, s).broken, 0.0, 1.0)
     if share >= LEAST_POWER:
         words = (
-            f"Lower the power to {100 * share:.0f} % of the plan: otherwise {name} reaches its stop limit if power "
-            f"does not end by {clock(latest)} ({left:.0f} s from now), after-heat counted."
+            f"Lower the power to {_watts(watch, share)}: otherwise {name} reaches its stop limit if power does not end "
+            f"by {clock(latest)} ({left:.0f} s from now), after-heat counted."
         )
         return Decision("lower power", words, reason, switch_off_s=latest, lower_to=share, binding=name)
     words = (
@@ -139,6 +142,13 @@ def _shorter(watch: Watch, courses: Courses, going: Course) -> Decision:
         "stop limit, after-heat counted."
     )
     return Decision("stop early", words, reason, switch_off_s=latest, binding=name)
+
+
+def _watts(watch: Watch, share: float) -> str:
+    """What is left of the plan at a share of its power; in whole watts, where they are the same until the end."""
+    planned = {segment.power_w for segment in after(watch.schedule, watch.now_s)}
+    words = f"{100 * share:.0f} % of the plan"
+    return f"{math.floor(share * planned.pop())} W ({words})" if len(planned) == 1 else words
 
 
 def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
@@ -151,19 +161,18 @@ def _last(holds: Callable[[float], bool], low: float, high: float) -> float:
 
 def _nearest(watch: Watch, course: Course) -> str:
     def left(name: str) -> float:
-        limit = limit_of(watch.state, name)
-        return 1e3 if limit is None or limit.stop_c is None else limit.stop_c - course.peak_c[name]
+        stop_c = watch.limits[name].stop_c
+        return 1e3 if stop_c is None else stop_c - course.peak_c[name]
 
     return min(course.peak_c, key=left, default="")
 
 
 def _reason(watch: Watch, course: Course, name: str) -> str:
-    limit = limit_of(watch.state, name)
-    if limit is None:
+    if not name:
         return ""
     found = watch.fit
     learned = f"temperature rises {found.scale:.2f} times the prediction ({found.low:.2f}-{found.high:.2f})"
     return (
         f"{name} up to {course.peak_c[name]:.1f} °C and CEM43 {min(course.dose_min[name], 1e4):.1f} min "
-        f"(stop at {limit.words('stop')}); {learned}"
+        f"(stop at {watch.limits[name].words('stop')}); {learned}"
     )

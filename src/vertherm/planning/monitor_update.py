@@ -113,6 +113,7 @@ class Fit:
         high_of: (n,) 95th percentile of the factor for each variant.
         chi2, counts: squared distance of the best variant and factor, and independent readings behind it.
         p: probability of a larger one if the model holds.
+        useful: some thermocouple is warm enough to say something.
         supported: the readings narrow variants and factor enough to be more optimistic than the worst variant.
         effective: effective number of variants, 1 / sum of squared weights.
         drawn: (k, 2) variants (as numbers) and factors with equal weight.
@@ -126,9 +127,15 @@ class Fit:
     chi2: float
     counts: float
     p: float
+    useful: bool
     supported: bool
     effective: float
     drawn: Array
+
+    @property
+    def grown(self) -> float:
+        """The factor where it is above 1 and a thermocouple is warm enough: noise alone must not change a plan."""
+        return max(1.0, self.scale) if self.useful else 1.0
 
     @property
     def explained(self) -> bool:
@@ -171,6 +178,7 @@ def fit(evidence: Sequence[Evidence], variants: int, readings: int = 1, draws: i
         chi2=distance,
         counts=counts,
         p=p,
+        useful=any(item.useful for item in evidence),
         supported=p >= MISFIT and any(item.useful and _narrowing(item, joint) <= SUPPORT for item in evidence),
         effective=float(1.0 / (weights**2).sum()),
         drawn=_draws(joint.reshape(readings, variants, -1).sum(axis=0), scale, draws),
@@ -214,7 +222,7 @@ def deciding(fit: Fit, curves: Mapping[str, Array], informed: Mapping[str, bool]
     The rule, from cautious to confident:
 
     - readings do not support an update yet, or no thermocouple informs the structure: the worst variant as planned,
-      times the estimated factor where that is above 1;
+      times the estimated factor where that is above 1 and some thermocouple has warmed;
     - supported, but few variants are left: the worst of those left, each with the 95th percentile of its own factor;
     - supported: the 95th percentile over variants and factor together.
     """
@@ -223,7 +231,7 @@ def deciding(fit: Fit, curves: Mapping[str, Array], informed: Mapping[str, bool]
     left = fit.weights >= 0.01 / fit.weights.size
     for name, rise in curves.items():
         if not (fit.supported and informed.get(name, False)):
-            found[name] = max(1.0, fit.scale) * rise.max(axis=0)
+            found[name] = fit.grown * rise.max(axis=0)
         elif fit.effective < FEW_VARIANTS:
             found[name] = (fit.high_of[left, None] * rise[left]).max(axis=0)
         else:
@@ -232,7 +240,13 @@ def deciding(fit: Fit, curves: Mapping[str, Array], informed: Mapping[str, bool]
     return found
 
 
-def expected(fit: Fit, curves: Mapping[str, Array]) -> dict[str, Array]:
-    """The weighted mean rise of every structure, (nt,) each, K: the best estimate, not what decides."""
+def expected(fit: Fit, curves: Mapping[str, Array], sampled: bool) -> dict[str, Array]:
+    """The best estimate of the rise of every structure, (nt,) each, K; not what decides.
+
+    Samples are drawn around the nominal patient: their weighted mean. Standard members are extreme choices that
+    readings hardly tell apart: the nominal patient times the estimated factor.
+    """
+    if not sampled:
+        return {name: fit.scale * rise[0] for name, rise in curves.items()}
     numbers, factors = fit.drawn[:, 0].astype(int), fit.drawn[:, 1]
     return {name: (factors[:, None] * rise[numbers]).mean(axis=0) for name, rise in curves.items()}

@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vertherm.core.errors import InputError
 from vertherm.materials.constants import constants
 from vertherm.planning.advice import SensorAdvice
 from vertherm.planning.checks import radiating_points
-from vertherm.planning.delivered import Heat, Timeline, end_s, planned, recorded, until
-from vertherm.planning.monitor_update import Evidence, Fit, fit
+from vertherm.planning.delivered import Heat, Timeline, after, beyond_range, end_s, planned, recorded, until
+from vertherm.planning.monitor_update import SENSOR_K, Evidence, Fit, fit
 from vertherm.planning.plan_scale import PlanScale, plan_scale
 from vertherm.planning.protocol import Limit
 from vertherm.planning.state import State
+from vertherm.planning.state_parts import REPLANNED
 from vertherm.planning.thermocouple_log import PowerRecord, ThermocoupleLog
 
+Array = NDArray[np.float64]
 INFORMS_MM = 20.0
 """[guess] a thermocouple farther from a structure says nothing about it; 2 decay lengths of heat in tissue."""
+COLD_K = 0.1
+"""Where no variant predicts more than this yet, a reading still shows the start."""
 OLD_S = 30.0
 """Readings older than this are called out."""
 START_K = 5.0
@@ -45,12 +50,13 @@ class Watch:
     @staticmethod
     def of(state: State, readings: ThermocoupleLog, now_s: float, power: PowerRecord | None) -> Watch:
         """Everything that does not depend on what is still to come."""
-        _check_names(state, readings, now_s)
+        _check(state, readings, now_s)
         schedule = planned(state.treatment)
         delivered = until(schedule, now_s) if power is None else recorded(power, now_s, state.treatment)
         heat = Heat.of(state.surrogates, delivered)
-        start = {name: _start_c(name, readings) for name in readings.names}
-        evidence = tuple(_evidence(state, readings, name, start[name], heat, delivered) for name in readings.names)
+        curves = {name: heat.thermocouples(delivered, readings.time_s[name])[name] for name in readings.names}
+        start = {name: _start_c(name, readings, curves[name]) for name in readings.names}
+        evidence = tuple(_evidence(state, readings, name, start[name], curves[name]) for name in readings.names)
         return Watch(
             state, readings, now_s, schedule, delivered, heat, plan_scale(state, heat), start, evidence,
             fit(evidence, heat.variants, readings=2),
@@ -59,9 +65,8 @@ class Watch:
     @property
     def powered(self) -> bool:
         """True where the log shows power now, after the planned end."""
-        last = max(self.delivered, key=lambda segment: segment.end_s, default=None)
-        on = last is not None and last.power_w > 0.0 and last.end_s >= self.now_s - 1e-6
-        return on and self.now_s > self.end_s + 1e-6
+        last = max(self.delivered, key=lambda segment: segment.end_s)
+        return last.end_s >= self.now_s - 1e-6 and self.now_s > self.end_s + 1e-6
 
     @property
     def end_s(self) -> float:
@@ -71,8 +76,13 @@ class Watch:
     @property
     def base_c(self) -> float:
         """Where structures start: the model's body temperature, or the measured one where that is higher."""
-        body = constants("body_temperature").value
-        return max([body, *([float(np.median(list(self.start_c.values())))] if self.start_c else [])])
+        return max(constants("body_temperature").value, float(np.median(list(self.start_c.values()))))
+
+    @cached_property
+    def limits(self) -> dict[str, Limit]:
+        """Limits of the structures that the model follows."""
+        known = self.state.limits()
+        return {name: known[name] for name in self.heat.surrogates[self.heat.leads].structures if name in known}
 
     def informs(self) -> dict[str, list[str]]:
         """By structure, the useful thermocouples within :data:`INFORMS_MM`."""
@@ -121,15 +131,10 @@ class Watch:
     def notes(self) -> list[str]:
         """What a person must read."""
         found = []
-        blind = [name for name, by in self.informs().items() if not by and name in self.heat_names()]
-        if blind:
-            found.append(
-                f"No thermocouple informs {', '.join(blind)}: for these the plan's worst variant stands, never less."
-            )
         if not self.fit.supported:
             found.append(
                 "The readings do not narrow the prediction enough yet: the plan's worst variant decides"
-                + (f", times {self.fit.scale:.2f}." if self.fit.scale > 1.0 else ".")
+                + (f", times {self.fit.grown:.2f}." if self.fit.grown > 1.0 else ".")
             )
         old = self.now_s - self.readings.last_s
         if old > OLD_S:
@@ -137,28 +142,23 @@ class Watch:
         missing = sorted(set(self.state.treatment.thermocouples) - set(self.readings.names))
         if missing:
             found.append(f"No readings of {', '.join(missing)}.")
-        found.append("The prediction is for the needles as planned; where they lie otherwise, re-plan first.")
+        course = (*self.delivered, *after(self.schedule, self.now_s))
+        found += [words for words in (beyond_range(course, s) for s in self.heat.surrogates.values()) if words]
+        if self.state.plan.status == "no safe plan":
+            found.append(f"This is no plan that reaches its goal: {self.state.plan.status_words}")
+        laid = "re-planned" if REPLANNED in self.state.plan.models else "planned"
+        found.append(f"The prediction is for the needles as {laid}; where they lie otherwise, re-plan first.")
         return found
 
-    def heat_names(self) -> tuple[str, ...]:
-        """Structures that the model follows and the protocol limits."""
-        return tuple(n for n in self.heat.surrogates[self.heat.leads].structures if limit_of(self.state, n) is not None)
 
-
-def limit_of(state: State, name: str) -> Limit | None:
-    """The protocol's limit of a structure; None where it has none."""
-    found = next((s for s in state.case.anatomy.structures if s.name == name), None)
-    return None if found is None else state.protocol.limit_for(found.kind.value)
-
-
-def _check_names(state: State, readings: ThermocoupleLog, now_s: float) -> None:
+def _check(state: State, readings: ThermocoupleLog, now_s: float) -> None:
     known = state.treatment.thermocouples
     unknown = [name for name in readings.names if name not in known]
-    if unknown or not readings.names:
+    if unknown:
         raise InputError(
             "The readings name a thermocouple that the plan does not have.",
             where=readings.source,
-            got=", ".join(unknown) or "no reading",
+            got=", ".join(unknown),
             expected=", ".join(known) or "none: the plan has no thermocouple ([[protection.thermocouples]])",
             advice="use the names of the case file; a sensor that the plan does not know has no predicted curve",
         )
@@ -171,14 +171,14 @@ def _check_names(state: State, readings: ThermocoupleLog, now_s: float) -> None:
         )
 
 
-def _start_c(name: str, readings: ThermocoupleLog) -> float:
-    """Mean of the readings before the first watt; without any, body temperature."""
+def _start_c(name: str, readings: ThermocoupleLog, curves: Array) -> float:
+    """Mean of the readings before the first watt (without any, body temperature), and of those that no heat reached."""
     body = constants("body_temperature").value
     times, values = readings.time_s[name], readings.temperature_c[name]
-    before = values[times <= 0.0]
-    start = float(before.mean()) if before.size else body
+    before = times <= 0.0
+    start = float(values[before].mean()) if before.any() else body
     first = float(values[0])
-    if abs(start - body) > START_K or (not before.size and times[0] <= 1.0 and abs(first - body) > START_K):
+    if abs(start - body) > START_K or (not before.any() and times[0] <= 1.0 and abs(first - body) > START_K):
         raise InputError(
             "A thermocouple does not start near body temperature.",
             where=f"{readings.source}: {name}",
@@ -186,24 +186,13 @@ def _start_c(name: str, readings: ThermocoupleLog) -> float:
             expected=f"{body:g} °C within {START_K:g} K",
             advice="temperatures are in °C, times count from the first watt; is the sensor in the patient?",
         )
-    return start
+    # One reading alone is off by as much as a distant thermocouple warms; one that jumps is no start.
+    cold = before | ((curves.max(axis=0) <= COLD_K) & (np.abs(values - start) <= 3.0 * SENSOR_K))
+    return float(values[cold].mean()) if cold.any() else start
 
 
-def _evidence(
-    state: State, readings: ThermocoupleLog, name: str, start_c: float, heat: Heat, delivered: Timeline
-) -> Evidence:
-    times, values = readings.time_s[name], readings.temperature_c[name]
-    later = times > 0.0
-    curves = heat.thermocouples(delivered, times[later])
-    if name not in curves:
-        raise InputError(
-            "The plan's model does not follow this thermocouple.",
-            where=readings.source,
-            got=name,
-            expected=", ".join(curves) or "none",
-            advice="run `vertherm plan` again with this thermocouple in [protection]",
-        )
-    point = state.treatment.thermocouples[name]
+def _evidence(state: State, readings: ThermocoupleLog, name: str, start_c: float, curves: Array) -> Evidence:
+    later = readings.time_s[name] > 0.0
     needle = radiating_points(state.treatment.trajectories)
-    distance = float(np.linalg.norm(needle - point, axis=1).min())
-    return Evidence(name, values[later] - start_c, curves[name], distance)
+    distance = float(np.linalg.norm(needle - state.treatment.thermocouples[name], axis=1).min())
+    return Evidence(name, readings.temperature_c[name][later] - start_c, curves[:, later], distance)

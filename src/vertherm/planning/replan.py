@@ -7,7 +7,7 @@ is provisional.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,28 +23,26 @@ from vertherm.planning.delivered import doses, planned
 from vertherm.planning.limits import requirements
 from vertherm.planning.needle_input import needles_of, placed_really
 from vertherm.planning.objects import Treatment
-from vertherm.planning.optimise.dose import Found, Lattice, Pattern, Search
+from vertherm.planning.optimise.dose import Lattice
 from vertherm.planning.optimise.goal import Goal
-from vertherm.planning.optimise.judge import Correction, Judge
+from vertherm.planning.optimise.judge import Correction, Judge, Judgement
 from vertherm.planning.optimise.problem import Clock
 from vertherm.planning.outline import Outline
+from vertherm.planning.plan import Plan
 from vertherm.planning.plan_scale import DOSE_RANGE, LEAST_K, RISE_RANGE, SMALL_K, SMALL_MIN
 from vertherm.planning.replan_checks import access_checks, crossed
 from vertherm.planning.replan_document import document
-from vertherm.planning.replan_model import moved_model
+from vertherm.planning.replan_model import moved_model, planned_model
 from vertherm.planning.replan_outline import Parts, judged_outline, planned_outline
 from vertherm.planning.replan_rows import Mode, ReplanDocument
+from vertherm.planning.replan_search import best_dose
+from vertherm.planning.replan_state import replanned
 from vertherm.planning.setup import distances_mm
 from vertherm.planning.state import State
 
 if TYPE_CHECKING:
     from vertherm.planning.surrogate.dose import Dose
     from vertherm.planning.surrogate.surrogate import Surrogate
-
-POWERS = 6
-"""Powers looked at, in equal ratios over the range that may be chosen; and the planned one."""
-TIME_STEPS = 3
-"""Every third time of the plan's lattice: 15 s."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +55,7 @@ class Replan:
         improved: plan and real place with the new dose; None where none was sought or none is safe.
         treatment: needles as they lie, with the recommended dose; None where no dose is safe.
         surrogate: of the real place.
+        plan: the document of the re-planned case; None where no dose is safe.
     """
 
     document: ReplanDocument
@@ -64,6 +63,7 @@ class Replan:
     improved: Comparison | None
     treatment: Treatment | None
     surrogate: Surrogate
+    plan: Plan | None
 
 
 def replan(
@@ -91,48 +91,73 @@ def replan(
     """
     clock = Clock()
     with clock.step("checks"):
-        treatment = placed_really(state.treatment, needles)
-        treatment = replace(treatment, reconstruction=treatment.reconstruction or reconstruction)
-        real = needles_of(treatment)
-        goal = Goal.of(state.protocol, state.entry.plan)
-        notes, pierced = check_case(state.case, treatment)
-        placed = {item.name: item for item in treatment.applicators}
-        through = {n.name: crossed(state.case, placed[n.name], state.protocol) for n in real}
+        lying = _checked(state, needles, reconstruction)
     with clock.step("surrogate"):
         progress("heat at the real place", 0.0)
-        surrogate = moved_model(state, treatment, goal, threads=threads)
+        moved = moved_model(state, lying.treatment, lying.goal, threads=threads)
         progress("heat at the real place", 1.0)
     with clock.step("dose"):
-        judge = Judge(goal, state.limits(), tuple(t.name for t in state.case.targets), sampled=False)
-        # Held against the same variants at the planned place: the plan's rows may come from samples, which do not move.
-        planned_place = moved_model(state, state.treatment, goal, threads=threads)
-        judge = judge.corrected(correction(state, judge, planned_place))
-        dose = one_dose(treatment, surrogate.places)
-        same = judge(surrogate.readings(dose))
-        found = _best(state, surrogate, judge, dose, goal) if mode == "new dose" else None
-    parts = Parts(
-        state=state,
-        treatment=treatment,
-        planned_needles=needles_of(state.treatment),
-        needles=real,
-        goal=goal,
-        mode=mode,
-        same=same,
-        same_dose=dose,
-        new=found,
-        variants=surrogate.n,
-        pierced=tuple(pierced),
-        crossed={name: [s for s in names if s not in pierced] for name, names in through.items()},
-        not_assessed=_unlabelled(state),
-        notes=tuple(notes),
-    )
+        parts = _judged(state, lying, moved, planned_model(state, lying.goal, threads=threads), mode)
     with clock.step("access"):
-        checks = access_checks(state, treatment, real, goal.margin_mm)
+        checks = access_checks(state, lying.treatment, parts.needles, lying.goal.margin_mm)
     outlines = _outlines(parts)
     comparison = compare(outlines[0], outlines[1])
     improved = compare(outlines[0], outlines[2]) if len(outlines) > 2 else None
     result = document(parts, outlines, comparison, checks, clock.rounded())
-    return Replan(result, comparison, improved, _treatment(parts, result), surrogate)
+    final = _treatment(parts, result)
+    plan = None if final is None else replanned(state.plan, final, _decides(parts, result), state, result.words)
+    return Replan(result, comparison, improved, final, moved, plan)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lying:
+    """The treatment with its needles as they lie, and what the checks say about them."""
+
+    treatment: Treatment
+    goal: Goal
+    notes: tuple[str, ...]
+    pierced: tuple[str, ...]
+    crossed: Mapping[str, Sequence[str]]
+
+
+def _checked(state: State, needles: Mapping[str, Trajectory], reconstruction: bool) -> _Lying:
+    treatment = placed_really(state.treatment, needles)
+    treatment = replace(treatment, reconstruction=treatment.reconstruction or reconstruction)
+    notes, pierced = check_case(state.case, treatment)
+    placed = {item.name: item for item in treatment.applicators}
+    through = {n.name: crossed(state.case, placed[n.name], state.protocol) for n in needles_of(treatment)}
+    others = {name: [s for s in names if s not in pierced] for name, names in through.items()}
+    goal = Goal.of(state.protocol, state.entry.plan)
+    return _Lying(treatment, goal, tuple(notes), tuple(pierced), others)
+
+
+def _judged(state: State, lying: _Lying, there: Surrogate, planned_place: Surrogate, mode: Mode) -> Parts:
+    """The planned dose at the real place, and the best one where it is sought."""
+    goal = lying.goal
+    judge = Judge(goal, state.limits(), tuple(t.name for t in state.case.targets), sampled=False)
+    # Held against the same variants at the planned place: the plan's rows may come from samples, which do not move.
+    judge = judge.corrected(correction(state, judge, planned_place))
+    dose = one_dose(lying.treatment, there.places)
+    found = None
+    if mode == "new dose":
+        lattice = Lattice.of(state.entry.plan.power_w, state.entry.plan.time_s)
+        found = best_dose(lambda d: judge(there.readings(d)), goal, lattice, dose)
+    return Parts(
+        state=state,
+        treatment=lying.treatment,
+        planned_needles=needles_of(state.treatment),
+        needles=needles_of(lying.treatment),
+        goal=goal,
+        mode=mode,
+        same=judge(there.readings(dose)),
+        same_dose=dose,
+        new=found,
+        variants=there.n,
+        pierced=lying.pierced,
+        crossed=lying.crossed,
+        not_assessed=_unlabelled(state),
+        notes=lying.notes,
+    )
 
 
 def one_dose(treatment: Treatment, places: tuple[str, ...]) -> Dose:
@@ -184,21 +209,6 @@ def correction(state: State, judge: Judge, model: Surrogate) -> Correction:
     return Correction(rises, factors, margins, shares)
 
 
-def _best(state: State, surrogate: Surrogate, judge: Judge, dose: Dose, goal: Goal) -> Found:
-    """The best dose within the limits, in the plan's own order of places; coarser than the plan's search, for speed."""
-    plan = state.entry.plan
-    whole = Lattice.of(plan.power_w, plan.time_s)
-    powers = np.geomspace(whole.powers_w[0], whole.powers_w[-1], POWERS)
-    given = {round(pulse.power_w) for pulse in dose.pulses}
-    chosen = sorted({float(round(power)) for power in powers} | {float(power) for power in given})
-    times = sorted({*whole.times_s[::TIME_STEPS], *(p.on_s for p in dose.pulses), whole.times_s[-1]})
-    pattern = Pattern(tuple(p.place for p in dose.pulses), max(p.pause_s for p in dose.pulses))
-    search = Search(lambda d: judge(surrogate.readings(d)), goal, Lattice(tuple(chosen), tuple(times)), {})
-    scores = search.coarse(pattern)
-    search.fine(pattern, scores)
-    return search.best()
-
-
 def _unlabelled(state: State) -> tuple[str, ...]:
     wanted = [
         requirement
@@ -219,6 +229,11 @@ def _outlines(parts: Parts) -> list[Outline]:
     if parts.new is not None and parts.new.judgement.safe:
         found.append(judged_outline(parts, "real place, new dose", parts.new.judgement, parts.new.dose, far))
     return found
+
+
+def _decides(parts: Parts, result: ReplanDocument) -> Judgement:
+    """Of the recommended dose."""
+    return parts.new.judgement if result.new_dose and parts.new is not None else parts.same
 
 
 def _treatment(parts: Parts, result: ReplanDocument) -> Treatment | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from vertherm.core.provenance import provenance
 from vertherm.geometry.volume import FloatArray
 from vertherm.planning.assessment import Status
 from vertherm.planning.compare_plans import Comparison, shift_words, turn_deg
+from vertherm.planning.delivered import beyond_range, planned
 from vertherm.planning.limits import worst
 from vertherm.planning.outline import Outline
 from vertherm.planning.replan_checks import target_of, tip_outside_mm
@@ -35,9 +37,9 @@ def document(
     """The document; ``outlines``: plan, real place with the same dose, and with the new one where it is safe."""
     state = parts.state
     recommendation = recommended(parts)
-    new = parts.new if parts.new is not None and parts.new.judgement.safe else None
-    change = recommendation in ("change the dose", "goal not reached") and new is not None
-    decides = outlines[2] if change and len(outlines) > 2 else outlines[1]
+    new = parts.new if recommendation in ("change the dose", "goal not reached") else None
+    change = new is not None
+    decides = outlines[2] if change else outlines[1]
     verdict: Status = worst([*(row.status for row in decides.structures), *_beyond_heat(parts)])
     return ReplanDocument(
         case=state.case.name,
@@ -52,23 +54,11 @@ def document(
         needles=needle_rows(parts),
         checks=checks,
         planned_dose=dose_rows(parts.same_dose, parts.places),
-        new_dose=dose_rows(new.dose, parts.places) if change and new is not None else [],
+        new_dose=dose_rows(new.dose, parts.places) if new is not None else [],
         power_kind=parts.treatment.power_kind,
         structures=_structures(outlines, change),
         targets=_targets(outlines, change),
-        differences=[
-            DifferenceRow(
-                subject=r.subject,
-                quantity=r.quantity,
-                unit=r.unit,
-                before=r.before,
-                after=r.after,
-                limit=r.limit,
-                weight=r.weight,
-                words=r.words,
-            )
-            for r in comparison.rows
-        ],
+        differences=_differences(comparison),
         not_assessed=list(parts.not_assessed),
         variants=parts.variants,
         model=decides.model,
@@ -76,6 +66,22 @@ def document(
         timings_s=timings,
         provenance=provenance(state.case.inputs, {"plan": state.plan.status}, {}),
     )
+
+
+def _differences(comparison: Comparison) -> list[DifferenceRow]:
+    return [
+        DifferenceRow(
+            subject=r.subject,
+            quantity=r.quantity,
+            unit=r.unit,
+            before=r.before,
+            after=r.after,
+            limit=r.limit,
+            weight=r.weight,
+            words=r.words,
+        )
+        for r in comparison.rows
+    ]
 
 
 def recommended(parts: Parts) -> Recommendation:
@@ -166,16 +172,10 @@ def _notes(parts: Parts, checks: Sequence[CheckRow]) -> list[str]:
         "PROVISIONAL: a surrogate on 2 mm cells for the real place, held to the plan's numbers for the planned one.",
         "It reads the nominal patient and the worst standard members; the plan's samples are not moved along.",
     ]
-    for surrogate in parts.state.surrogates.values():
-        doses = [d for d in (parts.same_dose, parts.new.dose if parts.new is not None else None) if d is not None]
-        strongest = max(pulse.power_w for dose in doses for pulse in dose.pulses)
-        longest = max(sum(pulse.on_s for pulse in dose.pulses) for dose in doses)
-        if strongest > surrogate.power_w[1] + 1e-6 or longest > surrogate.longest_s + 1e-6:
-            notes.append(
-                f"A dose lies beyond what the surrogate was made for ({surrogate.power_w[1]:g} W, "
-                f"{surrogate.longest_s:g} s at one place): its ratios are held there, which is no prediction."
-            )
-            break
+    schedules = [parts.treatment.schedule, *([parts.new.dose.schedule(parts.places)] if parts.new is not None else [])]
+    courses = [planned(replace(parts.treatment, schedule=schedule)) for schedule in schedules]
+    known = [parts.state.standard(name) for name in parts.state.surrogates]
+    notes += dict.fromkeys(words for course in courses for model in known if (words := beyond_range(course, model)))
     for needle in parts.needles:
         target = target_of(parts.state.case, needle.trajectory)
         outside = tip_outside_mm(target, needle.trajectory)
@@ -186,7 +186,7 @@ def _notes(parts: Parts, checks: Sequence[CheckRow]) -> list[str]:
     if parts.not_assessed:
         notes.append(f"Not assessed, because not labelled: {', '.join(parts.not_assessed)}.")
     if parts.state.plan.status == "no safe plan":
-        notes.append("The plan itself was not safe.")
+        notes.append("The plan itself did not reach its goal within the limits.")
     return notes
 
 
@@ -221,7 +221,7 @@ def _point(point: FloatArray) -> tuple[float, float, float]:
 
 def _structures(outlines: Sequence[Outline], change: bool) -> list[ReplanStructure]:
     planned = {row.name: row for row in outlines[0].structures}
-    new = {row.name: row for row in outlines[2].structures} if change and len(outlines) > 2 else {}
+    new = {row.name: row for row in outlines[2].structures} if change else {}
     rows = []
     for row in outlines[1].structures:
         before, after = planned.get(row.name), new.get(row.name)
@@ -248,7 +248,7 @@ def _structures(outlines: Sequence[Outline], change: bool) -> list[ReplanStructu
 
 def _targets(outlines: Sequence[Outline], change: bool) -> list[ReplanTarget]:
     planned = {row.name: row for row in outlines[0].targets}
-    new = {row.name: row for row in outlines[2].targets} if change and len(outlines) > 2 else {}
+    new = {row.name: row for row in outlines[2].targets} if change else {}
     rows = []
     for row in outlines[1].targets:
         before, after = planned.get(row.name), new.get(row.name)

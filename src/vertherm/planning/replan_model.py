@@ -18,15 +18,14 @@ from numpy.typing import NDArray
 
 from vertherm.core.errors import InputError
 from vertherm.geometry.trajectory import Trajectory
-from vertherm.geometry.volume import FloatArray, Volume
+from vertherm.geometry.volume import FloatArray
 from vertherm.heat.member import Member
-from vertherm.heat.schedule import Activation, Schedule
 from vertherm.heat.setup import Setup
 from vertherm.planning.objects import Treatment
 from vertherm.planning.optimise.goal import Goal
 from vertherm.planning.setup import make_setup
 from vertherm.planning.state import State
-from vertherm.planning.surrogate.anchor import LARGEST, SMALLEST
+from vertherm.planning.state_parts import ANCHORED, CARRIED
 from vertherm.planning.surrogate.build import damage_of, excluded
 from vertherm.planning.surrogate.correction import Correction
 from vertherm.planning.surrogate.coupled import solve_times
@@ -41,13 +40,18 @@ from vertherm.planning.surrogate.variants import Variants
 
 Float = NDArray[np.float32]
 Index = NDArray[np.int64]
-ANCHORED = "Scaled to a finer run of the nominal patient."
-"""What a surrogate that was anchored notes."""
 NEIGHBOURS = 4
 WELL_MM, NOTHING_MM = 3.0, 12.0
 """A planned cell within the first is the same place; beyond the second it says nothing: cells are 2 mm."""
-SMALL_K_PER_W = 0.01
-"""Cells that warm less say nothing about a factor."""
+
+
+def planned_model(state: State, goal: Goal, *, threads: int = 2) -> Surrogate:
+    """The nominal patient and the standard members at the planned place: as the plan left them, or else made again."""
+    if len(state.surrogates) == 1:
+        known = state.standard(next(iter(state.surrogates)))
+        if not known.samples and set(known.places) == {placed.name for placed in state.treatment.applicators}:
+            return known
+    return moved_model(state, state.treatment, goal, threads=threads)
 
 
 def moved_model(state: State, treatment: Treatment, goal: Goal, *, threads: int = 2) -> Surrogate:
@@ -71,7 +75,8 @@ def moved_model(state: State, treatment: Treatment, goal: Goal, *, threads: int 
     nominal, shared = _linear(state, setup, goal, longest, threads)
     points = _points_mm(setup, shared.sites)
     near = _nearest(state, setup, sources, points)
-    variants = Variants(_anchored(state, nominal, sources, near), shared, _known(sources, near))
+    anchor = _anchor(sources, near)
+    variants = Variants(_anchored(nominal, anchor), shared, _known(sources, near))
     first = sources[0].surrogate
     return Surrogate(
         structures=tuple(setup.tracked),
@@ -86,7 +91,8 @@ def moved_model(state: State, treatment: Treatment, goal: Goal, *, threads: int 
         longest_s=longest,
         grid=setup.tissue.grid,
         statistics={"cells": float(len(points))},
-        notes=("Carried over from the planned place: linear answer anew, ratios of the plan.",),
+        notes=(CARRIED,) if anchor is None else (CARRIED, ANCHORED),
+        anchor=anchor,
     )
 
 
@@ -95,6 +101,7 @@ def moved_model(state: State, treatment: Treatment, goal: Goal, *, threads: int 
 class _Source:
     """The surrogate that knows a place of the plan, and which of its places that is."""
 
+    name: str
     surrogate: Surrogate
     place: int
 
@@ -104,9 +111,11 @@ class _Source:
         return tuple(r for v in self.surrogate.variants for r in (v.safety, v.coverage))
 
     @property
-    def anchored(self) -> bool:
-        """True where a finer run of the plan has scaled the linear answers."""
-        return ANCHORED in self.surrogate.notes
+    def anchor(self) -> Float:
+        """(nominal cells,) what a finer run of the plan has put on the place's linear answers."""
+        if self.surrogate.anchor is not None:
+            return self.surrogate.anchor[self.place]
+        return np.ones(1 + max(int(r.base.max(initial=-1)) for r in self.responses), np.float32)
 
     def cells_mm(self) -> tuple[Index, FloatArray]:
         """Nominal cells whose ratios are kept, and where they lie, RAS mm."""
@@ -134,14 +143,15 @@ def _setup(state: State, treatment: Treatment, sources: Sequence[_Source]) -> Se
 
 
 def _source(state: State, name: str) -> _Source:
-    for surrogate in state.surrogates.values():
+    known = {key: state.standard(key) for key in state.surrogates}
+    for key, surrogate in known.items():
         if name in surrogate.places:
-            return _Source(surrogate, surrogate.places.index(name))
+            return _Source(key, surrogate, surrogate.places.index(name))
     raise InputError(
         "No fast model of the plan knows this place.",
         where="state",
         got=name,
-        expected=", ".join(place for s in state.surrogates.values() for place in s.places) or "a surrogate",
+        expected=", ".join(place for s in known.values() for place in s.places) or "a surrogate",
         advice="run `vertherm plan` again",
     )
 
@@ -206,39 +216,19 @@ def as_planned(points_mm: FloatArray, real: Trajectory, planned: Trajectory) -> 
     return planned.tip_mm + offset
 
 
-def _anchored(state: State, nominal: Nominal, sources: Sequence[_Source], near: Sequence[_Nearest]) -> Nominal:
-    """The linear answers times what a finer run of the plan has put on them, cell by cell as the ratios."""
-    if not any(source.anchored for source in sources):
+def _anchored(nominal: Nominal, anchor: Float | None) -> Nominal:
+    """The linear answers times what a finer run of the plan has put on them."""
+    if anchor is None:
         return nominal
-    factors = [at(_anchor(state, source)) for source, at in zip(sources, near, strict=True)]
-    scaled = np.array(factors, dtype=np.float32)[:, None, :]
+    scaled = anchor[:, None, :]
     return replace(nominal, answers={key: found * scaled for key, found in nominal.answers.items()})
 
 
-def _anchor(state: State, source: _Source) -> Float:
-    """By planned cell: the stored linear answer of the nominal patient over a fresh one, 1 where it hardly warms."""
-    surrogate = source.surrogate
-    size = 1 + max(int(r.base.max(initial=-1)) for r in source.responses)
-    found = np.ones(size, np.float32)
-    if not source.anchored:
-        return found
-    name = surrogate.places[source.place]
-    only = replace(state.treatment, applicators=tuple(p for p in state.treatment.applicators if p.name == name))
-    only = replace(only, schedule=Schedule((Activation(power_w=1.0, duration_s=1.0),)))
-    setup = _setup(state, only, [source])
-    member = nominal_family(setup.power_kind).member
-    nominal = surrogate.variants[0]
-    fresh = Volume(
-        per_watt(alone(setup, 0), member, nominal.safety.times_s)[-1].reshape(setup.tissue.grid.shape),
-        setup.tissue.grid,
-    )
-    for response in (nominal.safety, nominal.coverage):
-        cells = np.stack(np.unravel_index(response.sites.cells, surrogate.grid.shape), axis=-1)
-        now = fresh.sample(surrogate.grid.world(cells), outside=0.0)
-        stored = response.per_w[source.place, -1]
-        warm = (now > SMALL_K_PER_W) & (stored > SMALL_K_PER_W)
-        found[response.base[warm]] = np.clip(stored[warm] / now[warm], SMALLEST, LARGEST)
-    return found
+def _anchor(sources: Sequence[_Source], near: Sequence[_Nearest]) -> Float | None:
+    """What a finer run of the plan has put on the linear answers, cell by cell as the ratios; None where none has."""
+    if all(source.surrogate.anchor is None for source in sources):
+        return None
+    return np.array([at(source.anchor) for source, at in zip(sources, near, strict=True)], dtype=np.float32)
 
 
 # ---- linear answers -------------------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """A planned case on disk, so that a re-plan or a watch over the treatment starts within a second.
 
 ``PLAN_DIR/state/``: ``manifest.json`` (schema version, SHA-256 of every other file), ``case.json``,
-``treatment.json``, ``protocol.json``, ``entry.json``, ``plan.json``, ``volumes.npz`` and ``surrogate_1.npz`` and so on.
-No pickle anywhere: a foreign state can be wrong, but it cannot run code.
+``treatment.json``, ``protocol.json``, ``entry.json``, ``plan.json``, ``volumes.npz``, and of every fast model
+``surrogate_1.npz`` and its ``members_1.npz`` (see ``state_parts``). A re-plan leaves such a folder
+too. No pickle anywhere: a foreign state can be wrong, but it cannot run code.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,16 +28,18 @@ from vertherm.planning.plan import Plan
 from vertherm.planning.protocol import Limit
 from vertherm.planning.protocol import Protocol as TreatmentProtocol
 from vertherm.planning.state_document import case_document, case_of, entry_document, treatment_document, treatment_of
+from vertherm.planning.state_parts import Stored, standard
 from vertherm.planning.state_volumes import VolumeStore, read_volumes
 
 if TYPE_CHECKING:
     from vertherm.planning.surrogate.surrogate import Surrogate
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 KIND = "vertherm planned case"
 FOLDER = "state"
 MANIFEST = "manifest.json"
 VOLUMES = "volumes.npz"
+MODELS = ("surrogates", "members")
 DOCUMENTS = ("case.json", "treatment.json", "protocol.json", "entry.json", "plan.json")
 PLAN_AGAIN = "run `vertherm plan` again and use its folder"
 
@@ -69,6 +72,7 @@ class State:
         plan: the document.
         treatment: the chosen one (or the best that is not a plan: ``plan.status`` says so).
         surrogates: fast models of the planned places, by name.
+        members: of those that hold samples, the nominal patient and the standard members instead.
     """
 
     folder: Path
@@ -77,7 +81,12 @@ class State:
     entry: CaseFile
     plan: Plan
     treatment: Treatment
-    surrogates: dict[str, Surrogate]
+    surrogates: Mapping[str, Surrogate]
+    members: Mapping[str, Surrogate] = field(default_factory=dict)
+
+    def standard(self, name: str) -> Surrogate:
+        """The nominal patient and the standard members of a fast model: what can be carried to another place."""
+        return self.members[name] if name in self.members else self.surrogates[name]
 
     def limits(self) -> dict[str, Limit]:
         """Limits by name of structure, of those that have one."""
@@ -104,22 +113,31 @@ def save_state(folder: Path, case: Case, protocol: TreatmentProtocol, entry: Cas
     with atomic_folder(Path(folder)) as temporary:
         store.write(temporary / VOLUMES)
         documents["case.json"]["volumes"] = store.rows
-        for name, document in documents.items():
-            write_json(temporary / name, document)
-        surrogates = {}
-        for number, (name, surrogate) in enumerate(result.surrogates.items(), 1):
-            surrogates[name] = f"surrogate_{number}.npz"
-            surrogate.save(temporary / surrogates[name])
-        write_json(temporary / MANIFEST, _manifest(temporary, surrogates))
+        write_state(temporary, documents, result.surrogates)
 
 
-def _manifest(folder: Path, surrogates: Mapping[str, str]) -> dict[str, Any]:
+def write_state(folder: Path, documents: Mapping[str, Any], surrogates: Mapping[str, Surrogate]) -> None:
+    """Write documents and fast models beside what the folder holds already, and the manifest of it all."""
+    for name, document in documents.items():
+        write_json(folder / name, document)
+    models: dict[str, dict[str, str]] = {kind: {} for kind in MODELS}
+    for number, (name, surrogate) in enumerate(surrogates.items(), 1):
+        models["surrogates"][name] = f"surrogate_{number}.npz"
+        surrogate.save(folder / models["surrogates"][name])
+        members = standard(surrogate)
+        if members is not None:
+            models["members"][name] = f"members_{number}.npz"
+            members.save(folder / models["members"][name])
+    write_json(folder / MANIFEST, _manifest(folder, models))
+
+
+def _manifest(folder: Path, models: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     return {
         "kind": KIND,
         "schema_version": SCHEMA_VERSION,
         "vertherm": vertherm.__version__,
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "surrogates": dict(surrogates),
+        **models,
         "files": {path.name: file_hash(path) for path in sorted(folder.iterdir())},
     }
 
@@ -157,6 +175,7 @@ def _surrogate_reader() -> Callable[[Path], Surrogate]:
 def _loaded(folder: Path, manifest: Mapping[str, Any], read_surrogate: Callable[[Path], Surrogate]) -> State:
     documents = {name: json.loads((folder / name).read_text("utf-8")) for name in DOCUMENTS}
     volumes = read_volumes(folder / VOLUMES, documents["case.json"]["volumes"])
+    files = {kind: {name: folder / file for name, file in manifest[kind].items()} for kind in MODELS}
     return State(
         folder=folder,
         case=case_of(documents["case.json"], volumes, (("planned case", folder / MANIFEST),)),
@@ -164,7 +183,8 @@ def _loaded(folder: Path, manifest: Mapping[str, Any], read_surrogate: Callable[
         entry=CaseFile.model_validate(documents["entry.json"]),
         plan=Plan.model_validate(documents["plan.json"]),
         treatment=treatment_of(documents["treatment.json"], volumes),
-        surrogates={name: read_surrogate(folder / file) for name, file in manifest["surrogates"].items()},
+        surrogates=Stored(files["surrogates"], read_surrogate),
+        members=Stored(files["members"], read_surrogate),
     )
 
 
@@ -183,7 +203,7 @@ def _state_folder(folder: Path) -> Path:
 
 def _checked_manifest(folder: Path) -> dict[str, Any]:
     manifest = _manifest_of(folder / MANIFEST)
-    needed = {*DOCUMENTS, VOLUMES, *manifest["surrogates"].values()}
+    needed = {*DOCUMENTS, VOLUMES, *(file for kind in MODELS for file in manifest[kind].values())}
     unlisted = sorted(needed - set(manifest["files"]))
     if unlisted:
         raise _damaged(folder, f"manifest without {', '.join(unlisted)}")
@@ -213,7 +233,7 @@ def _manifest_of(path: Path) -> dict[str, Any]:
             expected=f"schema version {SCHEMA_VERSION} (vertherm {vertherm.__version__})",
             advice=PLAN_AGAIN,
         )
-    if not isinstance(manifest.get("files"), dict) or not isinstance(manifest.get("surrogates"), dict):
+    if not all(isinstance(manifest.get(name), dict) for name in ("files", *MODELS)):
         raise _damaged(path.parent, f"{MANIFEST} lists no files")
     return manifest
 

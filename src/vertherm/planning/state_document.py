@@ -146,14 +146,21 @@ def _anatomy_of(document: Table, volumes: Volumes) -> Anatomy:
 def treatment_document(treatment: Treatment, store: VolumeStore) -> Table:
     """The treatment as a table; regions of its protection go to ``store``."""
     return {
-        "applicators": [_placed_document(placed) for placed in treatment.applicators],
-        "schedule": TypeAdapter(Schedule).dump_python(treatment.schedule, mode="json"),
+        **places_document(treatment),
         "power_kind": treatment.power_kind,
         "power_note": treatment.power_note,
         "thermocouples": {name: np.asarray(point).tolist() for name, point in treatment.thermocouples.items()},
-        "reconstruction": treatment.reconstruction,
         "coherent": treatment.coherent,
         "protection": _protection_document(treatment.protection, store),
+    }
+
+
+def places_document(treatment: Treatment) -> Table:
+    """What a re-plan changes of a treatment."""
+    return {
+        "applicators": [_placed_document(placed) for placed in treatment.applicators],
+        "schedule": TypeAdapter(Schedule).dump_python(treatment.schedule, mode="json"),
+        "reconstruction": treatment.reconstruction,
     }
 
 

@@ -33,7 +33,9 @@ def anchored(surrogate: Surrogate, dose: Dose, peak_c: Volume) -> Surrogate:
         for kind in (surrogate.variants, surrogate.members)
     )
     note = "Scaled to a finer run of the nominal patient."
-    return replace(surrogate, variants=variants, members=members, notes=(*surrogate.notes, note))
+    before = surrogate.anchor if surrogate.anchor is not None else np.ones((len(surrogate.places), 1), np.float32)
+    notes = tuple(dict.fromkeys([*surrogate.notes, note]))
+    return replace(surrogate, variants=variants, members=members, anchor=before * factor, notes=notes)
 
 
 def _factor(surrogate: Surrogate, response: Response, dose: Dose, peak_c: Volume) -> NDArray[np.float32]:

@@ -220,15 +220,17 @@ def _shorts(shared: Shared) -> list[int]:
 
 
 def _coupled_tasks(families: Sequence[Family], wishes: Wishes, shared: Shared) -> list[CoupledTask]:
-    """Per place: the nominal member at every power, the others at the highest, and a short run; once a check."""
+    """Per place: the nominal member and other drying at every power, other cooling at the highest, a short run; once a
+    check."""
     nodes, solves = wishes.nodes_w, len(shared.solves_s)
     middle = float(nodes[len(nodes) // 2])
     first = families[0]
     tasks = []
     for place in range(len(shared.coarse)):
         for family in families:
-            # How far another member is from the nominal one is read at the highest power, where it matters most.
-            own = nodes if family is first else nodes[-1:]
+            # What cooling or the meaning of the power changes is read at the highest power, where it matters most; how
+            # the sigmoid law dries changes with the power altogether.
+            own = nodes if family is first or family.member.drying != first.member.drying else nodes[-1:]
             tasks += [CoupledTask(family.key, family.member, place, float(p), solves) for p in own]
         tasks += [CoupledTask(first.key, first.member, place, middle, short) for short in _shorts(shared)]
     between = float(nodes[0] ** 0.25 * nodes[-1] ** 0.75)

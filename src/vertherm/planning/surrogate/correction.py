@@ -95,20 +95,3 @@ def ratio(rise_k: Float, linear_k: Float) -> Float:
     """Regularised ratio of two rises of the same shape."""
     above = np.maximum(rise_k, 0.0) + SMALL_K
     return np.clip(above / (linear_k + SMALL_K), 1.0 / LARGEST_RATIO, LARGEST_RATIO).astype(np.float32)
-
-
-def between(base: Float, own_low: Float, own_high: Float, powers_w: Array) -> Float:
-    """R or rho of a member known at the lowest and highest power, bent between them as the nominal member's is.
-
-        log R(P) = log R_nominal(P) + linear in log P of [log R - log R_nominal] at both ends
-
-    Args:
-        base: (k, ..., cells) of the nominal member.
-        own_low, own_high: (..., cells) of the member at the ends.
-        powers_w: (k,) nodes.
-    """
-    span = np.log(powers_w[-1] / powers_w[0])
-    share = np.log(powers_w / powers_w[0]) / span if span > 0 else np.zeros(len(powers_w))
-    low, high = np.log(own_low / base[0]), np.log(own_high / base[-1])
-    bent = np.log(base) + (1.0 - share)[:, None, None] * low + share[:, None, None] * high
-    return np.clip(np.exp(bent), 1.0 / LARGEST_RATIO, LARGEST_RATIO).astype(np.float32)

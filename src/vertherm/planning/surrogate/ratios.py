@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertherm.geometry.volume import Volume
-from vertherm.planning.surrogate.correction import Correction, between, ratio
+from vertherm.planning.surrogate.correction import LARGEST_RATIO, Correction, ratio
 from vertherm.planning.surrogate.coupled import TAIL_S, CoupledRun
 from vertherm.planning.surrogate.families import Family, Key
 from vertherm.planning.surrogate.response import step_weights
@@ -84,15 +84,28 @@ def corrections(
         power = round(float(nodes_w[middle]), 6)
         changes = [found[first, place, power, short].tail / longest[middle] for short in shorts]
         for key in members:
-            high = found[key, place, round(float(nodes_w[-1]), 6), solves]
-            low = found.get((key, place, round(float(nodes_w[0]), 6), solves))
-            if low is None:  # not run: as far from the nominal member as at the highest power
-                low = _Ratios(heating[0] * high.heating / heating[-1], longest[0] * high.tail / longest[-1])
-            own = key == first
-            r = heating if own else between(heating, low.heating, high.heating, nodes_w)
-            rho = longest if own else between(longest, low.tail, high.tail, nodes_w)
+            r, rho = _own(
+                heating, longest, [found.get((key, place, round(float(p), 6), solves)) for p in nodes_w], nodes_w
+            )
             out[key].append(_correction(shared, nodes_w, r, rho, changes, shorts))
     return {key: tuple(rows) for key, rows in out.items()}
+
+
+def _own(heating: Float, longest: Float, runs: Sequence[_Ratios | None]) -> tuple[Float, ...]:
+    """R and rho of one kind of member at all powers.
+
+    Args:
+        heating, longest: of the nominal member.
+        runs: what was run of the kind, by power; at least at the highest.
+    """
+    known = [run for run in runs if run is not None]
+    if len(known) == len(runs):
+        return np.array([run.heating for run in known]), np.array([run.tail for run in known])
+    # At other powers as far from the nominal member as at the highest one: right for what cooling changes.
+    return tuple(
+        np.clip(nominal * (own / nominal[-1]), 1.0 / LARGEST_RATIO, LARGEST_RATIO).astype(np.float32)
+        for nominal, own in ((heating, known[-1].heating), (longest, known[-1].tail))
+    )
 
 
 def _correction(

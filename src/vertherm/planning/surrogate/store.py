@@ -45,6 +45,8 @@ def save(surrogate: Surrogate, path: Path) -> None:
                 for place, found in enumerate(response.corrections):
                     arrays |= {f"ratio/{response.key}/{place}/{n}": getattr(found, n) for n in CORRECTION}
         header["variants"].append(row)
+    if surrogate.anchor is not None:
+        arrays["anchor"] = surrogate.anchor
     arrays["header"] = np.array(json.dumps(header))
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
@@ -99,7 +101,12 @@ def load(path: Path) -> Surrogate:
     )
     grid = Grid(_tuples(header["grid"]["shape"]), arrays["grid/affine"], header["grid"]["frame"])
     return Surrogate(
-        **plain, variants=variants, grid=grid, statistics=header["statistics"], notes=_tuples(header["notes"])
+        **plain,
+        variants=variants,
+        grid=grid,
+        statistics=header["statistics"],
+        notes=_tuples(header["notes"]),
+        anchor=arrays.get("anchor"),
     )
 
 

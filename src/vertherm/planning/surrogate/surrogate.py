@@ -63,6 +63,7 @@ class Surrogate:
         statistics: errors against the coupled model, sizes and times.
         notes: what a person must read.
         members: beside samples, the standard members that can be the worst, one a drying model; not saved.
+        anchor: (places, nominal cells) what a finer run has put on the linear answers; None: nothing.
     """
 
     structures: tuple[str, ...]
@@ -79,6 +80,7 @@ class Surrogate:
     statistics: dict[str, float]
     notes: tuple[str, ...] = ()
     members: tuple[Variant, ...] = ()
+    anchor: NDArray[np.float32] | None = None
 
     @staticmethod
     def build(
