@@ -201,5 +201,5 @@ def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     # 64 levels a channel are more than an eye tells apart on a CT in its window, and noise compresses twice as well.
     pixels = np.asarray(canvas.buffer_rgba())
-    imsave(buffer, (pixels & 0xFC) | (pixels >> 6), format="png", pil_kwargs={"compress_level": 6})
+    imsave(buffer, (pixels & 0xFC) | (pixels >> 6), format="png", pil_kwargs={"compress_level": 3})
     return buffer.getvalue()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vertherm.geometry.surface import cropped
 from vertherm.geometry.volume import Volume
 from vertherm.imaging.anatomy import Structure
 from vertherm.report import canvas, style
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 NOT_OUTLINED = frozenset({"bone", "muscle", "cortex", "disc", "lung"})
 """Kinds whose outlines say little and hide much; a picture may ask for some of them by name."""
+
+BORDER = 3
+"""Voxels of nothing kept around a mask: more than its outline is rounded over."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class PatientPainter:
         self._drawn: dict[str, LegendRow] = {}
         # Planes and volumes are kept with what was sampled on them, so that their identities stay theirs.
         self._kept: dict[tuple[int, int, bool], tuple[Plane, Volume, NDArray[Any]]] = {}
+        self._parts: dict[int, tuple[Volume, Volume]] = {}
 
     def legend(self) -> list[LegendRow]:
         """What the outlines drawn so far mean."""
@@ -70,8 +75,15 @@ class PatientPainter:
         """How far a mask covers a plane; kept, because each plane is drawn several times."""
         key = (id(plane), id(mask), smooth)
         if key not in self._kept:
-            self._kept[key] = (plane, mask, mask_values(mask, plane, smooth=smooth))
+            self._kept[key] = (plane, mask, mask_values(self._part(mask), plane, smooth=smooth))
         return self._kept[key][2]
+
+    def _part(self, mask: Volume) -> Volume:
+        """The mask without what is empty around it: most planes then miss it at once."""
+        if id(mask) not in self._parts:
+            inside = mask.data > 0
+            self._parts[id(mask)] = (mask, cropped(mask, inside, BORDER) if inside.any() else mask)
+        return self._parts[id(mask)][1]
 
     def hounsfield(self, plane: Plane) -> NDArray[Any]:
         """The CT on a plane; kept as well."""

@@ -84,9 +84,8 @@ def corrections(
         power = round(float(nodes_w[middle]), 6)
         changes = [found[first, place, power, short].tail / longest[middle] for short in shorts]
         for key in members:
-            r, rho = _own(
-                heating, longest, [found.get((key, place, round(float(p), 6), solves)) for p in nodes_w], nodes_w
-            )
+            runs_of = [found.get((key, place, round(float(p), 6), solves)) for p in nodes_w]
+            r, rho = _own(heating, longest, runs_of)
             out[key].append(_correction(shared, nodes_w, r, rho, changes, shorts))
     return {key: tuple(rows) for key, rows in out.items()}
 
