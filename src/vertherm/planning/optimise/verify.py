@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from vertherm.geometry.volume import Volume
+from vertherm.heat.coupling import run_member
 from vertherm.heat.setup import Setup
 from vertherm.planning.case import Numerics
 from vertherm.planning.optimise.arms import Arm, places_of, protected, treatment
@@ -80,10 +83,10 @@ def anchored(problem: Problem, choices: Sequence[Choice], setup: Setup) -> list[
     choice = choices[0]
     with problem.clock.step("nominal run"):
         chosen = treatment(problem, [(choice.arm, choice.found.dose)])
-        nominal = nominal_member(problem)
-        scene = check(problem, chosen, problem.numerics, run_members=[nominal], setup=setup).result.scene
+        threads = problem.workers or os.cpu_count() or 1
+        run = run_member(scheduled(setup, chosen), nominal_member(problem), threads=threads)
     with problem.clock.step("dose again"):
-        models = choice.models.anchored(choice.found.dose, {"peak_c": scene.peak_c})
+        models = choice.models.anchored(choice.found.dose, {"peak_c": Volume(run.peak_c, setup.tissue.grid)})
         return [choose(problem, choice.arm, models.parts)]
 
 
