@@ -22,7 +22,7 @@ from vertherm.planning.evaluate import LesionOnGrid, evaluate
 from vertherm.planning.objects import Case, Treatment
 from vertherm.planning.outcome import MemberOutcome
 from vertherm.planning.prepare import prepare
-from vertherm.planning.protection import with_protection
+from vertherm.planning.protection.protection import with_protection
 from vertherm.planning.protocol import Protocol
 from vertherm.planning.setup import make_setup
 

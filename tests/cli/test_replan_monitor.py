@@ -32,12 +32,12 @@ from vertherm.cli.main import app, run
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import Volume
 from vertherm.imaging.nifti import write_nifti
-from vertherm.planning import replan as module
-from vertherm.planning import state as states
-from vertherm.planning.advice import Advice
-from vertherm.planning.delivered import planned, rises
+from vertherm.planning.monitor.advice import Advice
+from vertherm.planning.monitor.delivered import planned, rises
 from vertherm.planning.protocol import default_protocol
-from vertherm.planning.replan_rows import ReplanDocument
+from vertherm.planning.replan import replan as module
+from vertherm.planning.replan.rows import ReplanDocument
+from vertherm.planning.state import state as states
 
 _phantom = cache(phantom)
 pytestmark = pytest.mark.skipif(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vertherm.planning.plan_scale import cem43_min
+from vertherm.planning.monitor.plan_scale import cem43_min
 from vertherm.planning.surrogate.dose import Dose
 
 BODY_C = 37.0

@@ -14,7 +14,7 @@ from vertherm.planning.objects import Case, Treatment
 from vertherm.planning.phantom import constant_power, phantom_case
 from vertherm.planning.plan import ActivationRow, CoverageRow, GoalRow, LimitRow, PlacedRow, Plan
 from vertherm.planning.protocol import default_protocol
-from vertherm.planning.state import State
+from vertherm.planning.state.state import State
 
 TIP_MM, ENTRY_MM = (5.0, 8.0, 0.0), (25.0, -60.0, 0.0)
 ROOT, CANAL = "root L3 right", "dural sac"

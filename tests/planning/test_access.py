@@ -24,7 +24,7 @@ from vertherm.core.errors import InputError
 from vertherm.geometry.volume import Grid, Volume
 from vertherm.imaging.anatomy import Structure, StructureKind
 from vertherm.imaging.phantom import in_orientation
-from vertherm.planning.access import (
+from vertherm.planning.access.access import (
     _approaches,
     access_document,
     access_row,
@@ -33,7 +33,7 @@ from vertherm.planning.access import (
     feed_mm,
     needle_spec,
 )
-from vertherm.planning.access_scene import access_scene, own_bone
+from vertherm.planning.access.scene import access_scene, own_bone
 from vertherm.planning.case import AccessEntry
 from vertherm.planning.objects import Case, Target
 from vertherm.planning.phantom import phantom_case

@@ -27,8 +27,8 @@ from vertherm.geometry.volume import Volume
 from vertherm.imaging.anatomy import StructureKind
 from vertherm.imaging.build import add_lesion
 from vertherm.imaging.lesion import synthetic_lesion
-from vertherm.planning.access import case_access
-from vertherm.planning.access_scene import access_scene, own_bone
+from vertherm.planning.access.access import case_access
+from vertherm.planning.access.scene import access_scene, own_bone
 from vertherm.planning.case import AccessEntry
 from vertherm.planning.objects import Case, Target
 from vertherm.planning.prepare import prepare_case

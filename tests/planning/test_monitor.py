@@ -31,13 +31,13 @@ from tests.planning.planned_phantom import (
     treatment,
 )  # fmt: skip
 from vertherm.core.errors import InputError
-from vertherm.planning.advice import Advice
-from vertherm.planning.delivered import planned, rises, until
-from vertherm.planning.monitor import monitor
-from vertherm.planning.monitor_update import Evidence, fit
-from vertherm.planning.plan_scale import cem43_min
-from vertherm.planning.state import State
-from vertherm.planning.thermocouple_log import PowerRecord, ThermocoupleLog
+from vertherm.planning.monitor.advice import Advice
+from vertherm.planning.monitor.delivered import planned, rises, until
+from vertherm.planning.monitor.monitor import monitor
+from vertherm.planning.monitor.plan_scale import cem43_min
+from vertherm.planning.monitor.thermocouple_log import PowerRecord, ThermocoupleLog
+from vertherm.planning.monitor.update import Evidence, fit
+from vertherm.planning.state.state import State
 
 _phantom = cache(phantom)
 

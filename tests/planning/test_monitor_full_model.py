@@ -34,15 +34,15 @@ from vertherm.heat.coupling import run_member
 from vertherm.heat.member import Member
 from vertherm.heat.schedule import Activation, Schedule
 from vertherm.heat.setup import Setup
-from vertherm.planning.advice import Advice
 from vertherm.planning.case import Numerics
-from vertherm.planning.monitor import monitor
+from vertherm.planning.monitor.advice import Advice
+from vertherm.planning.monitor.monitor import monitor
+from vertherm.planning.monitor.thermocouple_log import ThermocoupleLog
 from vertherm.planning.protocol import default_protocol
-from vertherm.planning.replan import one_dose
+from vertherm.planning.replan.replan import one_dose
 from vertherm.planning.setup import make_setup
-from vertherm.planning.state import State
+from vertherm.planning.state.state import State
 from vertherm.planning.surrogate.surrogate import Surrogate
-from vertherm.planning.thermocouple_log import ThermocoupleLog
 
 POWER_W, LONGEST_S = 15.0, 120.0
 NEAR = (ROOT, "canal")

@@ -19,7 +19,7 @@ import pytest
 from tests.planning.access_results import path, result
 from vertherm.access.path import AccessResult
 from vertherm.geometry.volume import Grid
-from vertherm.planning.path_files import COLUMNS, write_paths
+from vertherm.planning.access.path_files import COLUMNS, write_paths
 
 TURN = np.array([[0.0, 0.0, -1.5, 60.0], [2.0, 0.0, 0.0, -70.0], [0.0, -2.5, 0.0, 55.0], [0.0, 0.0, 0.0, 1.0]])
 GRID = Grid((50, 40, 80), TURN)

@@ -28,9 +28,9 @@ from vertherm.planning.case import Numerics, ProtectionEntry
 from vertherm.planning.objects import Case, Treatment
 from vertherm.planning.phantom import constant_power, phantom_case
 from vertherm.planning.predict import predict
-from vertherm.planning.protection import suggested, with_protection
-from vertherm.planning.protection_effect import default_members, effect_of_protection
-from vertherm.planning.protection_regions import SPAN_MM, capsule, heated_points, layer_between, tissue_ml
+from vertherm.planning.protection.effect import default_members, effect_of_protection
+from vertherm.planning.protection.protection import suggested, with_protection
+from vertherm.planning.protection.regions import SPAN_MM, capsule, heated_points, layer_between, tissue_ml
 from vertherm.planning.protocol import default_protocol
 from vertherm.planning.setup import make_setup, skin_crossing
 from vertherm.planning.uncertainty import Uncertainty
@@ -361,7 +361,7 @@ def test_effect_says_direction_and_size() -> None:
     canal = rows["canal"]
     assert canal.with_peak_c.high < canal.without_peak_c.high - 1.0
     assert canal.words.startswith(f"canal: cooler by {canal.without_peak_c.value - canal.with_peak_c.value:.1f} K")
-    assert (canal.without_status, canal.with_status) == ("warn", "green")
+    assert (canal.without_status, canal.with_status) == ("stop", "green")
     assert "A better status for" in effect.words
     parts = {part.part: {row.name: row for row in part.structures} for part in effect.parts}
     gas = parts["dissection gas"]["canal"]

@@ -37,16 +37,16 @@ from vertherm.core.errors import InputError
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.geometry.volume import Grid, Volume
 from vertherm.imaging.nifti import write_nifti
-from vertherm.planning import replan as module
-from vertherm.planning.needle_fit import fit_needle, needles_from_mask
-from vertherm.planning.needle_input import load_needles, needles_of, parse_needle, placed_really
 from vertherm.planning.optimise.dose import Lattice
 from vertherm.planning.optimise.goal import Goal
 from vertherm.planning.optimise.judge import Judgement, StructureJudgement, TargetJudgement
-from vertherm.planning.replan import Replan, replan
-from vertherm.planning.replan_model import as_planned
-from vertherm.planning.replan_search import AsPlanned, best_dose
-from vertherm.planning.state import State
+from vertherm.planning.replan import replan as module
+from vertherm.planning.replan.model import as_planned
+from vertherm.planning.replan.needle_fit import fit_needle, needles_from_mask
+from vertherm.planning.replan.needle_input import load_needles, needles_of, parse_needle, placed_really
+from vertherm.planning.replan.replan import Replan, replan
+from vertherm.planning.replan.search import AsPlanned, best_dose
+from vertherm.planning.state.state import State
 from vertherm.planning.surrogate.dose import Dose, Pulse
 
 _phantom = cache(phantom)

@@ -20,9 +20,9 @@ from vertherm.geometry.volume import Volume
 from vertherm.planning.case import Numerics
 from vertherm.planning.optimise.goal import Goal
 from vertherm.planning.protocol import default_protocol
-from vertherm.planning.replan import one_dose
-from vertherm.planning.replan_model import moved_model, planned_model
-from vertherm.planning.state import State, load_state, save_state
+from vertherm.planning.replan.model import moved_model, planned_model
+from vertherm.planning.replan.replan import one_dose
+from vertherm.planning.state.state import State, load_state, save_state
 from vertherm.planning.surrogate.surrogate import Surrogate
 
 MARGIN_MM, POWER_W, LONGEST_S = 5.0, 30.0, 40.0

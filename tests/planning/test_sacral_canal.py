@@ -12,7 +12,7 @@ import numpy as np
 
 from vertherm.geometry.volume import Grid, Volume
 from vertherm.imaging.orient import reoriented
-from vertherm.planning.sacral_canal import sacral_canal, sacral_foramina
+from vertherm.planning.access.sacral_canal import sacral_canal, sacral_foramina
 
 GRID = Grid.isotropic(np.array([-50.0, -30.0, -50.0]), np.array([50.0, 30.0, 50.0]), 2.0)
 X, Y, Z = np.moveaxis(GRID.centres(), -1, 0)

@@ -27,8 +27,8 @@ from vertherm.heat.protection import Dissection, Irrigation, Protection, SkinCoo
 from vertherm.imaging.anatomy import Anatomy
 from vertherm.planning.objects import Case
 from vertherm.planning.protocol import default_protocol
-from vertherm.planning.state import State, load_state, save_state
-from vertherm.planning.state_volumes import VolumeStore, read_volumes
+from vertherm.planning.state.state import State, load_state, save_state
+from vertherm.planning.state.volumes import VolumeStore, read_volumes
 
 _phantom = cache(phantom)
 

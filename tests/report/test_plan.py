@@ -19,7 +19,7 @@ from vertherm.geometry.volume import Volume
 from vertherm.planning.assessment import Banded, ProtectionRow, ThermocoupleRow
 from vertherm.planning.compare_plans import Comparison, ComparisonRow
 from vertherm.planning.plan import Plan
-from vertherm.planning.protection_effect import ProtectionEffect, StructureEffect, TargetEffect
+from vertherm.planning.protection.effect import ProtectionEffect, StructureEffect, TargetEffect
 from vertherm.planning.scene import MediumRegion, Scene
 from vertherm.report import curves, html, style, words
 from vertherm.report.access import render_access, row_view

@@ -54,8 +54,8 @@ def _search(spacing_mm: float, threads: int) -> tuple[Any, str]:
     """A function from a number of candidates to the result, and the size of the scene in words."""
     from vertherm.access.search import find_paths
     from vertherm.applicator.antenna import load_antenna
-    from vertherm.planning.access import needle_spec
-    from vertherm.planning.access_scene import access_scene
+    from vertherm.planning.access.access import needle_spec
+    from vertherm.planning.access.scene import access_scene
     from vertherm.planning.case import AccessEntry
     from vertherm.planning.phantom import phantom_case
     from vertherm.planning.protocol import default_protocol

@@ -24,9 +24,9 @@ def access(
     from vertherm.applicator.antenna import load_antenna
     from vertherm.cli.progress import shown
     from vertherm.core.files import atomic_folder
-    from vertherm.planning.access import access_document, case_access
+    from vertherm.planning.access.access import access_document, case_access
+    from vertherm.planning.access.path_files import write_paths
     from vertherm.planning.case import load_case
-    from vertherm.planning.path_files import write_paths
     from vertherm.planning.prepare import prepare_case
     from vertherm.report.access import write_access_report
 

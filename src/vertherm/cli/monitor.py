@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from vertherm.planning.advice import Advice
+    from vertherm.planning.monitor.advice import Advice
 
 LIMIT_BROKEN = 3
 
@@ -23,9 +23,9 @@ def monitor(
 ) -> int:
     """Compare readings with the plan and advise. Exit status 3: lower the power, stop early or stop now."""
     from vertherm.core.files import atomic_folder
-    from vertherm.planning.monitor import monitor as watch
-    from vertherm.planning.state import load_state
-    from vertherm.planning.thermocouple_log import read_power_log, read_thermocouples
+    from vertherm.planning.monitor.monitor import monitor as watch
+    from vertherm.planning.monitor.thermocouple_log import read_power_log, read_thermocouples
+    from vertherm.planning.state.state import load_state
 
     log = read_thermocouples(readings)
     power = None if power_log is None else read_power_log(power_log)

@@ -58,10 +58,10 @@ def plan(
 def write_plan(result: PlanResult, entry: CaseFile, output: Path, progress: Progress) -> None:
     """Everything a plan leaves behind, in one go: a failed write leaves nothing half-written."""
     from vertherm.core.files import atomic_folder
+    from vertherm.planning.access.path_files import write_paths
     from vertherm.planning.optimise.document import case_with_treatment
     from vertherm.planning.outputs import write_fields
-    from vertherm.planning.path_files import write_paths
-    from vertherm.planning.state import save_state
+    from vertherm.planning.state.state import save_state
     from vertherm.report.html import write_report
     from vertherm.report.plan import write_plan_page
 

@@ -9,8 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from vertherm.geometry.trajectory import Trajectory
-    from vertherm.planning.replan_rows import ReplanDocument
-    from vertherm.planning.state import State
+    from vertherm.planning.replan.rows import ReplanDocument
+    from vertherm.planning.state.state import State
 
 NO_SAFE_DOSE = 3
 
@@ -30,9 +30,9 @@ def replan(
     """Recompute a plan for the needle where it lies. Exit status 3: the planned dose is not safe or enough there."""
     from vertherm.cli.progress import shown
     from vertherm.core.files import atomic_folder
-    from vertherm.planning.replan import replan as recompute
-    from vertherm.planning.replan_state import check_output, save_replan
-    from vertherm.planning.state import load_state
+    from vertherm.planning.replan.replan import replan as recompute
+    from vertherm.planning.replan.state import check_output, save_replan
+    from vertherm.planning.state.state import load_state
     from vertherm.report.replan import write_replan_page
 
     with shown() as progress:
@@ -60,8 +60,8 @@ def given_needles(state: State, texts: list[str], file: Path | None, mask: Path 
         InputError: none or several of these ways, or a needle that cannot be read.
     """
     from vertherm.core.errors import InputError
-    from vertherm.planning.needle_fit import needles_from_mask
-    from vertherm.planning.needle_input import load_needles, needles_of, parse_needle
+    from vertherm.planning.replan.needle_fit import needles_from_mask
+    from vertherm.planning.replan.needle_input import load_needles, needles_of, parse_needle
 
     ways = [name for name, way in (("--needle", texts), ("--needles", file), ("--mask", mask)) if way]
     if len(ways) != 1:

@@ -28,6 +28,7 @@ from vertherm.heat.result import SETTLED, TIME_LIMIT, ThermalResult
 from vertherm.heat.schedule import Activation, TemperatureControl
 from vertherm.heat.setup import Setup
 from vertherm.heat.shaft import BoundShaft
+from vertherm.heat.stepping import StepLimits
 
 SETTLED_BELOW_C = 43.0
 GROWTH = 1.3
@@ -94,7 +95,14 @@ def protection_model(protection: Protection) -> str:
     return "; ".join(parts)
 
 
-def run_member(setup: Setup, member: Member, watch: Watch | None = None, *, threads: int = 1) -> ThermalResult:
+def run_member(
+    setup: Setup,
+    member: Member,
+    watch: Watch | None = None,
+    *,
+    threads: int = 1,
+    limits: StepLimits | None = None,
+) -> ThermalResult:
     """Predict one member: treatment, then cool-down until every structure has peaked and is below 43 °C.
 
     Args:
@@ -102,11 +110,12 @@ def run_member(setup: Setup, member: Member, watch: Watch | None = None, *, thre
         member: the model choices.
         watch: called with the solver after every interval between two solves, after each pause and at the end.
         threads: threads of the heat solver; the result does not depend on it.
+        limits: steps of the heat solver; None: the default ones.
 
     Raises:
         SolverError: a field stopped being finite.
     """
-    run = _Run(setup, member, watch, threads)
+    run = _Run(setup, member, watch, threads, limits)
     for number, activation in enumerate(setup.schedule.activations, 1):
         run.activate(activation, f"control sensor {number}")
         run.pause(activation.pause_s)
@@ -123,7 +132,9 @@ def run_member(setup: Setup, member: Member, watch: Watch | None = None, *, thre
 class _Run:
     """The solver, the needles and what is written down while one member runs."""
 
-    def __init__(self, setup: Setup, member: Member, watch: Watch | None, threads: int) -> None:
+    def __init__(
+        self, setup: Setup, member: Member, watch: Watch | None, threads: int, limits: StepLimits | None
+    ) -> None:
         self.setup, self.member, self._watch = setup, member, watch
         grid, problem = setup.tissue.grid, bioheat_problem(setup, member.cooling)
         self.cold_faces: Faces = problem.conductivity_faces
@@ -137,6 +148,7 @@ class _Run:
             sensors=_sensors(setup),
             shaft=tuple(self.shafts),
             threads=threads,
+            limits=limits,
         )
         self.emission, self.log, self.cold = Emission(setup, member), PowerLog(), _Lowest()
         if setup.protection:

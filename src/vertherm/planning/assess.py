@@ -48,7 +48,7 @@ from vertherm.planning.limits import (
 )
 from vertherm.planning.objects import Case, Numerics, PlacedAntenna, Target, Treatment
 from vertherm.planning.outcome import MemberOutcome
-from vertherm.planning.protection_words import protection_notes, protection_rows
+from vertherm.planning.protection.words import protection_notes, protection_rows
 from vertherm.planning.protocol import Protocol
 from vertherm.planning.setup import skin_crossing
 

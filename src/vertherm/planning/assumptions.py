@@ -10,7 +10,7 @@ from vertherm.heat.setup import Setup
 from vertherm.materials.drying import DRYING_IDS
 from vertherm.materials.unverified import UnverifiedValue, used_unverified
 from vertherm.planning.assessment import Assumption
-from vertherm.planning.protection_words import protection_assumptions, unverified_fluids
+from vertherm.planning.protection.words import protection_assumptions, unverified_fluids
 from vertherm.planning.protocol import Protocol
 
 

@@ -30,7 +30,7 @@ from vertherm.planning.uncertainty import Uncertainty, space_for
 from vertherm.planning.work import Task, Work, run_tasks
 
 if TYPE_CHECKING:
-    from vertherm.planning.protection_effect import ProtectionEffect
+    from vertherm.planning.protection.effect import ProtectionEffect
 
 FINE_WAVE_MM, FINE_HEAT_MM = 0.5, 1.0
 """The full wave's accuracy is shown for such cells only; coarser ones do not take the local SAR factor off."""

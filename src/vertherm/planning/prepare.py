@@ -26,7 +26,7 @@ from vertherm.imaging.read import read_ct, read_labels, read_mr
 from vertherm.planning.case import ActivationEntry, Applicator, CaseFile, Point, SyntheticLesion
 from vertherm.planning.case import Target as TargetEntry
 from vertherm.planning.objects import Case, PlacedAntenna, Target, Treatment
-from vertherm.planning.protection import with_protection
+from vertherm.planning.protection.protection import with_protection
 from vertherm.planning.protocol import Protocol, default_protocol, load_protocol
 
 

@@ -42,7 +42,7 @@ def run_case(
     )
     timings = {"reading": round(reading, 3), **result.assessment.timings_s}
     if treatment.protection:
-        from vertherm.planning.protection_effect import effect_of_protection
+        from vertherm.planning.protection.effect import effect_of_protection
 
         start = time.perf_counter()
         effect = effect_of_protection(case, treatment, protocol, entry.numerics, workers=workers, progress=progress)

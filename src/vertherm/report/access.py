@@ -11,7 +11,7 @@ import numpy as np
 from vertherm.access.path import AccessResult, Clearance, NeedlePath
 from vertherm.core.files import atomic_path
 from vertherm.core.progress import Progress, silent
-from vertherm.planning.access import NOTICE
+from vertherm.planning.access.access import NOTICE
 from vertherm.planning.objects import Case
 from vertherm.planning.plan import AccessRow, ClearanceRow, PathRow
 from vertherm.report import words

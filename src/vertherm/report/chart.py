@@ -13,6 +13,7 @@ from vertherm.geometry.volume import FloatArray
 from vertherm.planning.plan import Chart
 from vertherm.report import canvas, words
 from vertherm.report.canvas import Picture, halo
+from vertherm.report.labels import Room
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,8 @@ COVERED_LEVELS = (0.5, 0.95)
 LIMIT_LEVELS = (0.05, 0.5)
 _COLOURS = "cividis"
 """Ordered in lightness: readable without colour vision and in black and white."""
-_STOP = "#ffffff"
+_LEVEL = "level"
+"""Group of the percentages on lines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +105,7 @@ def draw_power_time(chart: Chart, *, synthetic: bool, marked: str = "chosen") ->
     _axes(ax, grid)
     _key(figure, grid)
     canvas.stamp_diagram(ax, synthetic=synthetic)
+    _thin_out(ax)
     return figure, f"{chart.target}, path {chart.path}, {chart.antenna}: power and time"
 
 
@@ -133,7 +136,19 @@ def _lines(
     )  # fmt: skip
     lines.set_path_effects(halo(3.0, around))
     for text in ax.clabel(lines, fmt=lambda level: f"{100 * level:.0f} %", fontsize=7.5):
-        text.set(color=colour, weight="bold", path_effects=halo(2.6, around), zorder=6)
+        text.set(color=colour, weight="bold", path_effects=halo(2.6, around), zorder=6, gid=_LEVEL)
+
+
+def _thin_out(ax: Axes) -> None:
+    """Take away the percentages of lines that cover another word."""
+    room = Room(ax)
+    room.taken = [room.box(text) for text in ax.texts if text.get_gid() != _LEVEL]
+    for text in [text for text in ax.texts if text.get_gid() == _LEVEL]:
+        box = room.box(text)
+        if any(box.meets(other) for other in room.taken):
+            text.remove()
+        else:
+            room.taken.append(box)
 
 
 def _limits(ax: Axes, grid: Grid) -> None:

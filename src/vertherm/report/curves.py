@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,10 +56,8 @@ def draw_temperatures(assessment: Assessment, scene: Scene, curves: Sequence[Cur
         ax = figure.add_subplot(rows, columns, position + 1)
         _temperature(ax, curve, scene)
         canvas.stamp_diagram(ax, synthetic=assessment.synthetic)
-    # Fixed margins in inches: measuring every text for a tight layout takes longer than drawing.
-    figure.subplots_adjust(
-        left=0.48 / width, right=1 - 0.12 / width, bottom=0.72 / height, top=1 - 0.28 / height, wspace=0.18, hspace=0.42
-    )
+    canvas.margins(figure, left=0.48, right=0.12, bottom=0.72, top=0.28)
+    figure.subplots_adjust(wspace=0.18, hspace=0.42)
     if figure.axes:
         figure.legend(
             *figure.axes[0].get_legend_handles_labels(), loc="lower left", ncols=6, fontsize=7.5, frameon=False
@@ -126,7 +124,7 @@ def draw_power(assessment: Assessment, scene: Scene) -> Figure:
     ax.grid(alpha=0.25, lw=0.5)
     ax.legend(fontsize=8, loc="best", ncols=2)
     canvas.stamp_diagram(ax, synthetic=assessment.synthetic)
-    figure.tight_layout(pad=0.7)
+    canvas.margins(figure, left=0.58, right=0.10, bottom=0.48, top=0.26)
     return figure
 
 
@@ -158,7 +156,9 @@ def draw_limits(assessment: Assessment, scene: Scene) -> Figure:
     ax.tick_params(axis="x", labelsize=8)
     ax.grid(axis="x", alpha=0.25, lw=0.5)
     canvas.stamp_diagram(ax, synthetic=assessment.synthetic)
-    figure.tight_layout(pad=0.7)
+    drawing: Any = figure.canvas
+    widest = max((text.get_window_extent(drawing.get_renderer()).width for text in ax.get_yticklabels()), default=0.0)
+    canvas.margins(figure, left=0.16 + widest / canvas.DPI, right=0.10, bottom=0.48, top=0.26)
     return figure
 
 

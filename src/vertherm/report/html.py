@@ -16,7 +16,7 @@ from vertherm.planning.objects import Case
 from vertherm.planning.plan import Plan
 from vertherm.planning.scene import Scene
 from vertherm.report import curves, style, words
-from vertherm.report.canvas import Picture
+from vertherm.report.canvas import Picture, collected_later
 from vertherm.report.environment import environment
 from vertherm.report.media import medium
 from vertherm.report.patient import LegendRow
@@ -26,7 +26,7 @@ from vertherm.report.probability import probability
 
 if TYPE_CHECKING:
     from vertherm.planning.compare_plans import Comparison
-    from vertherm.planning.protection_effect import ProtectionEffect
+    from vertherm.planning.protection.effect import ProtectionEffect
 
 STANDARD = ("axial", "coronal", "sagittal")
 
@@ -88,8 +88,9 @@ def write_report(
     Raises:
         InputError: the file cannot be written.
     """
-    view = None if plan is None else plan_view(plan, access, case)
-    page = render(assessment, draw(assessment, scene, progress), view, comparison, effect)
+    with collected_later():
+        view = None if plan is None else plan_view(plan, access, case)
+        page = render(assessment, draw(assessment, scene, progress), view, comparison, effect)
     with atomic_path(Path(path)) as temporary:
         temporary.write_text(page, "utf-8")
 

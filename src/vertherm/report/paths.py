@@ -147,12 +147,12 @@ class PathPainter(PatientPainter):
         taken += [np.array([plane.u_mm[1] - along, plane.v_mm[0] + 4.0]) for along in range(5, 45, 5)]
         for position, path in enumerate(paths):
             colour = style.path_colour(position)
-            self._line(ax, plane, path, colour, 2.6 if path.name == chosen else 1.5)
+            self._line(ax, plane, path, colour, 2.6 if path.name == chosen else 1.5, style.path_cored(position))
             _tag(ax, plane, path, colour, taken, 0.30 / scale)
         self.finish(ax, plane, derived)
         return figure, title
 
-    def _line(self, ax: Axes, plane: Plane, path: NeedlePath, colour: str, width: float) -> None:
+    def _line(self, ax: Axes, plane: Plane, path: NeedlePath, colour: str, width: float, cored: bool) -> None:
         needle = path.trajectory
         u, v, distance = plane.project(needle.point_mm(np.linspace(0.0, needle.length_mm, 200)))
         near = np.abs(distance) <= _SLAB_MM
@@ -161,6 +161,8 @@ class PathPainter(PatientPainter):
             np.where(near, u, np.nan), np.where(near, v, np.nan), color=colour, lw=width + 0.6,
             path_effects=halo(width + 1.8), zorder=13,
         )  # fmt: skip
+        if cored:
+            ax.plot(u, v, color="black", lw=0.5 * width, zorder=13.5)
         ax.plot(u[:1], v[:1], "o", ms=3.5, mfc=colour, mec="black", mew=0.8, zorder=14)
 
 

@@ -14,6 +14,7 @@ from vertherm.geometry.volume import Volume
 from vertherm.imaging.anatomy import Structure
 from vertherm.report import canvas, style
 from vertherm.report.canvas import halo
+from vertherm.report.labels import Room
 from vertherm.report.planes import Plane, sampled
 from vertherm.report.slices import STEP_MM, mask_values
 
@@ -63,6 +64,8 @@ class PatientPainter:
         self.level, self.synthetic = level, synthetic
         self._made_up = (set(lesions) if synthetic else set()) if made_up is None else set(made_up)
         self._drawn: dict[str, LegendRow] = {}
+        self._names: list[Name] = []
+        self._off: Iterable[NDArray[Any]] = ()
         # Planes and volumes are kept with what was sampled on them, so that their identities stay theirs.
         self._kept: dict[tuple[int, int, bool], tuple[Plane, Volume, NDArray[Any]]] = {}
         self._parts: dict[int, tuple[Volume, Volume]] = {}
@@ -95,7 +98,7 @@ class PatientPainter:
     def background(self, ax: Axes, plane: Plane) -> None:
         """The CT in the bone window."""
         centre, width = style.BONE_WINDOW
-        canvas.grey(ax, plane, self.hounsfield(plane), centre - width / 2, centre + width / 2)
+        canvas.grey(ax, self.hounsfield(plane), centre - width / 2, centre + width / 2)
 
     def outlines(
         self,
@@ -111,11 +114,12 @@ class PatientPainter:
         Args:
             ax: axes to draw on.
             plane: what they show.
-            names: write the names beside them.
+            names: let :meth:`finish` write the names beside them.
             also: names of structures to outline although their kind is usually left out.
             keep_off: points (n, 2) of the picture that names must not cover.
         """
-        derived, taken = False, list[tuple[float, float]]()
+        derived = False
+        self._off = () if keep_off is None else keep_off
         for structure in self.structures:
             kind = str(structure.kind)
             if kind in NOT_OUTLINED and structure.name not in also:
@@ -128,8 +132,13 @@ class PatientPainter:
             derived = derived or structure.derived
             self.note_outline(structure)
             if names:
-                write_name(ax, plane, inside, structure.name, colour, taken, keep_off)
+                self.ask_name(plane, inside, structure.name, colour)
         return derived
+
+    def ask_name(self, plane: Plane, inside: NDArray[Any], words: str, colour: str) -> None:
+        """Let :meth:`finish` write a name, when all else stands where it must."""
+        name = name_beside(plane, inside, words, colour)
+        self._names += [] if name is None else [name]
 
     def note_outline(self, structure: Structure) -> None:
         """Take a drawn structure into the legend."""
@@ -162,19 +171,20 @@ class PatientPainter:
         finite = values[np.isfinite(values)]
         if not finite.size or not finite.min() < level <= finite.max():
             return
-        u, v = plane.axes(STEP_MM)
-        lines = ax.contour(
-            u, v, np.ma.masked_invalid(values), levels=[level], colors=[colour], linewidths=width,
-            linestyles="dashed" if dashed else "solid", zorder=10,
-        )  # fmt: skip
-        lines.set_path_effects(halo(width + 1.0))
+        canvas.contour(ax, plane.axes(STEP_MM), values, level, colour, width, dash="dashed" if dashed else "solid")
 
     def finish(self, ax: Axes, plane: Plane, derived: bool, bar_mm: float = 20.0) -> None:
-        """Limits, letters at the edges, scale bar and marks."""
+        """Limits, letters at the edges, scale bar and marks; then the names, where there is room."""
         ax.set(xlim=plane.u_mm, ylim=plane.v_mm)
         canvas.orientation_marks(ax, plane)
         canvas.scale_bar(ax, plane, bar_mm)
         canvas.stamp(ax, synthetic=self.synthetic, derived=derived, level=self.level)
+        if self._names:
+            room = Room(ax)
+            room.keep_off(self._off, 1.0)
+            for name in self._names:
+                name.write(room)
+        self._names, self._off = [], ()
 
     def alt(self, title: str, plane: Plane, what: str) -> str:
         """The text alternative of a picture of a plane."""
@@ -206,60 +216,36 @@ def _group(name: str, kind: str) -> str:
     )
 
 
-def write_name(
-    ax: Axes, plane: Plane, inside: NDArray[Any], name: str, colour: str, taken: list[tuple[float, float]],
-    keep_off: NDArray[Any] | None = None,
-) -> None:  # fmt: skip
-    """Write a structure's name beside its outline, where no other name and none of the points ``keep_off`` lie.
+@dataclass(frozen=True)
+class Name:
+    """What is to be written beside an outline: words, colour, right and left end of the outline, its middle height."""
 
-    Args:
-        ax: axes to write on.
-        plane: what they show.
-        inside: the structure on the plane, 0 to 1.
-        name: what to write.
-        colour: of the letters.
-        taken: places of the names written so far; this one is added.
-        keep_off: points (n, 2) of the picture that a name must not cover.
-    """
+    words: str
+    colour: str
+    right: float
+    left: float
+    height: float
+
+    def write(self, room: Room) -> None:
+        """Write it in the first free place: right of the outline, left of it, further down or up; else nowhere."""
+        text = room.ax.text(
+            0.0, 0.0, self.words, color=self.colour, fontsize=7, weight="bold", path_effects=halo(1.6), zorder=21,
+            clip_on=True,
+        )  # fmt: skip
+        box = room.box(text)
+        half = 0.5 * (box.right - box.left)
+        steps = (0.0, -2.9, -5.8, 2.9, 5.8, -8.7, -11.6)
+        room.settle(text, ((x, self.height + s) for s in steps for x in (self.right + half, self.left - half)))
+
+
+def name_beside(plane: Plane, inside: NDArray[Any], words: str, colour: str) -> Name | None:
+    """Where the name of a structure belongs, given how far it covers the plane (0 to 1); None for a speck."""
     u, v = plane.axes(STEP_MM)
     rows, columns = np.nonzero(inside >= 0.5)
     if len(rows) * STEP_MM**2 < 2.0:
-        return
+        return None
     if len(rows) * STEP_MM**2 > 400 or np.ptp(u[columns]) > 30:
         nearest = int(np.argmin(np.hypot(u[columns], v[rows])))
-        x = left = float(u[columns[nearest]])
-        y = float(v[rows[nearest]])
-    else:
-        x, left, y = float(u[columns].max() + 0.8), float(u[columns].min() - 0.8), float(v[rows].mean())
-    # Only names that stay beside what they name, clear of the letters at the edges, are written.
-    if not (plane.u_mm[0] + 5 < x < plane.u_mm[1] - 12 and plane.v_mm[0] + 9 < y < plane.v_mm[1] - 7):
-        return
-    place = _free(plane, (x, left, y), 1.25 * len(name), taken, keep_off)
-    taken.append(place[:2])
-    ax.text(
-        *place[:2], name, color=colour, fontsize=7, weight="bold", va="center", ha=place[2], path_effects=halo(1.6),
-        zorder=21, clip_on=True,
-    )  # fmt: skip
-
-
-def _free(
-    plane: Plane,
-    beside: tuple[float, float, float],
-    width_mm: float,
-    taken: list[tuple[float, float]],
-    keep_off: NDArray[Any] | None,
-) -> tuple[float, float, str]:
-    """The first free place for a name: right of its structure, left of it, further down or up; else where it began."""
-    x, left, y = beside
-    off = np.zeros((0, 2)) if keep_off is None else keep_off
-    for step in (0.0, -2.9, -5.8, 2.9, 5.8, -8.7, -11.6):
-        for start, align in ((x, "left"), (left, "right")):
-            low = start if align == "left" else start - width_mm
-            high, middle = low + width_mm, y + step
-            kept = plane.u_mm[0] + 4 < low and (high < plane.u_mm[1] - 1 or not len(off))
-            kept = kept and plane.v_mm[0] + 6 < middle < plane.v_mm[1] - 5
-            free = not any(abs(start - a) < 18 and abs(middle - b) < 2.85 for a, b in taken)
-            covers = (off[:, 0] > low - 1) & (off[:, 0] < high + 1) & (np.abs(off[:, 1] - middle) < 2.2)
-            if kept and free and not covers.any():
-                return start, middle, align
-    return x, y, "left"
+        x, y = float(u[columns[nearest]]), float(v[rows[nearest]])
+        return Name(words, colour, x, x, y)
+    return Name(words, colour, float(u[columns].max() + 0.4), float(u[columns].min() - 0.4), float(v[rows].mean()))

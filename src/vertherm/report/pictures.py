@@ -14,7 +14,7 @@ from vertherm.planning.assessment import Assessment
 from vertherm.planning.scene import Needle, Scene, ZoneField
 from vertherm.report import canvas, style
 from vertherm.report.canvas import INCH_PER_MM, Picture, halo
-from vertherm.report.patient import LegendRow, PatientPainter, write_name
+from vertherm.report.patient import LegendRow, PatientPainter
 from vertherm.report.planes import Plane, needle_plane, sampled, standard_plane
 from vertherm.report.slices import STEP_MM, zone_values
 
@@ -41,6 +41,8 @@ class Painter(PatientPainter):
         )
         self.assessment, self.scene = assessment, scene
         self._planes: dict[str, Plane] = {}
+        # Planes and volumes are kept as in the other cache.
+        self._fields: dict[tuple[int, int, str], tuple[Plane, Volume, FloatArray, float]] = {}
 
     @cached_property
     def focus_mm(self) -> FloatArray:
@@ -68,6 +70,11 @@ class Painter(PatientPainter):
                 else standard_plane(name, self.focus_mm, grid)
             )
         return self._planes[name]
+
+    @cached_property
+    def close_planes(self) -> list[Plane]:
+        """The three standard planes through the focus, 60 mm wide."""
+        return [standard_plane(n, self.focus_mm, self.scene.ct.grid, 30.0) for n in ("axial", "coronal", "sagittal")]
 
     @cached_property
     def deciding(self) -> str:
@@ -169,7 +176,7 @@ class Painter(PatientPainter):
         values = sampled(self.scene.mr, plane, STEP_MM)
         finite = values[np.isfinite(values)]
         low, high = np.percentile(finite, [1, 99.5]) if finite.size else (0.0, 1.0)
-        canvas.grey(ax, plane, values, float(low), float(max(high, low + 1e-6)))
+        canvas.grey(ax, values, float(low), float(max(high, low + 1e-6)))
         derived = self.outlines(ax, plane, names=True)
         self.tint_protection(ax, plane, names=True)
         self.outline_lesions(ax, plane)
@@ -180,10 +187,9 @@ class Painter(PatientPainter):
 
     def draw_zones(self, zone: ZoneField, position: int) -> tuple[Figure, str]:
         """The figure of :meth:`zones`."""
-        planes = [standard_plane(n, self.focus_mm, self.scene.ct.grid, 30.0) for n in ("axial", "coronal", "sagittal")]
-        figure, starts = canvas.plane_figure(planes)
+        figure, starts = canvas.plane_figure(self.close_planes)
         colour = style.zone_colour(position)
-        for plane, start in zip(planes, starts, strict=True):
+        for plane, start in zip(self.close_planes, starts, strict=True):
             ax = canvas.picture_axes(figure, plane, start, title=f"{zone.label.split(' (')[0]}, {plane.name}")
             self.background(ax, plane)
             self._between(ax, plane, zone, colour)
@@ -217,7 +223,7 @@ class Painter(PatientPainter):
             name = f"{item.name} ({style.medium(item.medium)})"
             self._drawn.setdefault(f"medium {item.name}", LegendRow(name, style.MEDIUM_COLOUR, False, "dotted area"))
             if names:
-                write_name(ax, plane, inside, name, style.MEDIUM_COLOUR, [])
+                self.ask_name(plane, inside, name, style.MEDIUM_COLOUR)
 
     def _thermocouples(self, ax: Axes, plane: Plane) -> None:
         """Points that lie within 2 mm of the plane, with their names."""
@@ -234,28 +240,24 @@ class Painter(PatientPainter):
                 )  # fmt: skip
 
     def _heat(self, figure: Figure, ax: Axes, plane: Plane) -> None:
+        from matplotlib.cm import ScalarMappable
+        from matplotlib.colors import Normalize
+
+        from vertherm.report.ground import Ground
+
         values = sampled(self.scene.peak_c, plane, STEP_MM)
         alpha = 0.62 * np.clip((np.nan_to_num(values, nan=0.0) - _FROM_C) / (_FULL_C - _FROM_C), 0.0, 1.0)
-        image = ax.imshow(
-            np.nan_to_num(values, nan=37.0),
-            cmap="inferno",
-            vmin=37.0,
-            vmax=self.hottest_c,
-            alpha=alpha,
-            extent=(*plane.u_mm, *plane.v_mm),
-            origin="lower",
-            interpolation="bilinear",
-            zorder=1,
-        )
+        colours = ScalarMappable(Normalize(37.0, self.hottest_c), "inferno")
+        pixels = colours.to_rgba(np.nan_to_num(values, nan=37.0), bytes=True)
+        pixels[..., 3] = 255 * alpha
+        ax.add_artist(Ground(pixels, zorder=1))
         total_w, total_h = figure.get_size_inches()
         width, height = (size * INCH_PER_MM for size in plane.size_mm)
         bar_ax = figure.add_axes(
             ((width + 0.08) / total_w, 0.08 * height / total_h, 0.12 / total_w, 0.84 * height / total_h)
         )
-        from matplotlib.cm import ScalarMappable
-
         over = float(np.nanmax(self.scene.peak_c.data)) > self.hottest_c
-        bar = figure.colorbar(ScalarMappable(image.norm, image.cmap), cax=bar_ax, extend="max" if over else "neither")
+        bar = figure.colorbar(colours, cax=bar_ax, extend="max" if over else "neither")
         ticks = [t for t in (37, 43, 45, 50, 54, 60, 70, 80, 90, 100, 110) if t <= self.hottest_c]
         bar.set_ticks([float(t) for t in ticks], labels=[str(t) for t in ticks])
         bar.ax.tick_params(labelsize=7)
@@ -272,20 +274,30 @@ class Painter(PatientPainter):
         *,
         dashed: bool = False,
     ) -> None:
-        values, level = zone_values(zone, volume, plane)
+        values, level = self._zone_values(plane, zone, volume)
         self.outline(ax, plane, values, level, colour, width, dashed=dashed)
+
+    def _zone_values(self, plane: Plane, zone: ZoneField, volume: Volume) -> tuple[FloatArray, float]:
+        """One of a zone's fields on a plane and its level; kept, because several zones share the temperature."""
+        key = (id(plane), id(volume), zone.quantity if zone.quantity == "peak_c" else zone.metric)
+        if key not in self._fields:
+            self._fields[key] = (plane, volume, *zone_values(zone, volume, plane))
+        _, _, values, level = self._fields[key]
+        return values, zone.level if zone.quantity == "peak_c" else level
 
     def _between(self, ax: Axes, plane: Plane, zone: ZoneField, colour: str) -> None:
         """Tint where members disagree: inside the largest zone, outside the smallest."""
-        largest, level = zone_values(zone, zone.largest, plane)
-        smallest, _ = zone_values(zone, zone.smallest, plane)
+        largest, level = self._zone_values(plane, zone, zone.largest)
+        smallest, _ = self._zone_values(plane, zone, zone.smallest)
         undecided = (np.nan_to_num(largest, nan=-np.inf) >= level) & (np.nan_to_num(smallest, nan=-np.inf) < level)
-        from matplotlib.colors import ListedColormap
+        if undecided.any():
+            from matplotlib.colors import to_rgba
 
-        ax.imshow(
-            np.ma.masked_where(~undecided, undecided), cmap=ListedColormap([colour]), alpha=0.28,
-            extent=(*plane.u_mm, *plane.v_mm), origin="lower", interpolation="nearest", zorder=1,
-        )  # fmt: skip
+            from vertherm.report.ground import Ground
+
+            tint = np.array([*to_rgba(colour)[:3], 0.28])
+            pixels = (255 * tint * undecided[..., None]).astype(np.uint8)
+            ax.add_artist(Ground(pixels, smooth=False, zorder=1))
 
     def draw_needles(self, ax: Axes, plane: Plane, *, label: bool = True) -> None:
         """Every needle; tips carry their antenna's name where there are several."""

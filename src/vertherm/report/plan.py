@@ -20,7 +20,7 @@ from vertherm.report.environment import environment
 from vertherm.report.words import flat
 
 if TYPE_CHECKING:
-    from vertherm.planning.protection_effect import ProtectionEffect
+    from vertherm.planning.protection.effect import ProtectionEffect
 
 MOST_ILLUSTRATED = 4
 """Paths with pictures of their own in a whole plan: those chosen, then the best others."""

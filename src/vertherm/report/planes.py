@@ -176,13 +176,40 @@ def _cut(
 
 
 def sampled(volume: Volume, plane: Plane, step_mm: float, *, order: int = 1, outside: float = np.nan) -> NDArray[Any]:
-    """A volume on a plane, shape (nv, nu); only the part of the volume near the plane is touched."""
-    points = plane.points(step_mm)
-    index = volume.grid.index(points).reshape(-1, 3)
-    low = np.clip(np.floor(index.min(axis=0)).astype(int) - 1, 0, np.array(volume.grid.shape) - 1)
-    high = np.clip(np.ceil(index.max(axis=0)).astype(int) + 2, low + 1, volume.grid.shape)
-    window = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    """A volume on a plane, shape (nv, nu), as :meth:`Volume.sample` gives it; nearest (0) or linear (1) only.
+
+    A plane is regular, so its voxel indices are sums of a row and a column: no list of points is ever made.
+    """
+    from scipy.ndimage import map_coordinates
+
+    index = _index(volume.grid, plane, step_mm)
+    inside = np.ones(index.shape[1:], bool)
+    for along, n in zip(index, volume.grid.shape, strict=True):
+        inside &= (along >= -0.5) & (along <= n - 0.5)
+        np.clip(along, 0, n - 1, out=along)
+    if order == 0:
+        values = volume.data[tuple(np.rint(index).astype(np.intp))].astype(np.float32)
+    else:
+        values = np.empty(inside.shape, np.float32)
+        map_coordinates(volume.data, index, values, 1, "nearest", prefilter=False)
+    values[~inside] = outside
+    return values
+
+
+def near(volume: Volume, plane: Plane) -> Volume:
+    """The part of a volume that a linear interpolation on the plane reads."""
+    index = _index(volume.grid, plane, max(plane.size_mm)).reshape(3, -1)
+    low = np.clip(np.floor(index.min(axis=1)).astype(int) - 1, 0, np.array(volume.grid.shape) - 1)
+    high = np.clip(np.ceil(index.max(axis=1)).astype(int) + 2, low + 1, volume.grid.shape)
     affine = volume.grid.affine.copy()
     affine[:3, 3] = volume.grid.world(low)
-    part = Volume(volume.data[window], Grid(tuple(int(n) for n in high - low), affine, volume.grid.frame))  # type: ignore[arg-type]
-    return part.sample(points, order=order, outside=outside)
+    data = volume.data[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))]
+    return Volume(data, Grid((data.shape[0], data.shape[1], data.shape[2]), affine, volume.grid.frame), volume.source)
+
+
+def _index(grid: Grid, plane: Plane, step_mm: float) -> FloatArray:
+    """Voxel indices of the sample points, shape (3, nv, nu)."""
+    u, v = plane.axes(step_mm)
+    turn = np.linalg.inv(grid.affine)[:3, :3]
+    rows = grid.index(plane.origin_mm)[:, None] + np.outer(turn @ plane.up, v)
+    return np.asarray(rows[:, :, None] + np.outer(turn @ plane.right, u)[:, None, :])

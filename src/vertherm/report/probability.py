@@ -10,15 +10,13 @@ from vertherm.planning.scene import ProbabilityField
 from vertherm.report import canvas
 from vertherm.report.canvas import INCH_PER_MM, Picture, halo
 from vertherm.report.pictures import Painter
-from vertherm.report.planes import Plane, sampled, standard_plane
+from vertherm.report.planes import Plane, sampled
 from vertherm.report.slices import STEP_MM
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PLANES = ("axial", "coronal", "sagittal")
-_HALF_MM = 30.0
 _LEVELS = ((0.05, "dotted"), (0.5, "dashed"), (0.95, "solid"))
 _COLOURS = "cividis"
 """Ordered in lightness and readable without colour vision."""
@@ -36,7 +34,7 @@ def probability(painter: Painter, field: ProbabilityField) -> Picture:
 
 def draw_probability(painter: Painter, field: ProbabilityField) -> tuple[Figure, str]:
     """The figure of :func:`probability`."""
-    planes = [standard_plane(n, painter.focus_mm, painter.scene.ct.grid, _HALF_MM) for n in _PLANES]
+    planes = painter.close_planes
     figure, starts = canvas.plane_figure(planes, right_in=0.75)
     for plane, start in zip(planes, starts, strict=True):
         ax = canvas.picture_axes(figure, plane, start, title=f"{field.label.split(' (')[0]}, {plane.name}")
@@ -52,18 +50,18 @@ def draw_probability(painter: Painter, field: ProbabilityField) -> tuple[Figure,
 
 
 def _overlay(ax: Axes, plane: Plane, field: ProbabilityField) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    from vertherm.report.ground import Ground
+
     share = np.nan_to_num(sampled(field.share, plane, STEP_MM), nan=0.0)
-    ax.imshow(
-        share, cmap=_COLOURS, vmin=0.0, vmax=1.0, alpha=0.65 * np.clip(share / 0.02, 0.0, 1.0),
-        extent=(*plane.u_mm, *plane.v_mm), origin="lower", interpolation="bilinear", zorder=1,
-    )  # fmt: skip
-    u, v = plane.axes(STEP_MM)
+    pixels = ScalarMappable(Normalize(0.0, 1.0), _COLOURS).to_rgba(share, bytes=True)
+    pixels[..., 3] = 255 * 0.65 * np.clip(share / 0.02, 0.0, 1.0)
+    ax.add_artist(Ground(pixels, zorder=1))
     for level, dash in _LEVELS:
         if share.min() < level <= share.max():
-            lines = ax.contour(
-                u, v, share, levels=[level], colors=["white"], linewidths=1.1, linestyles=dash, zorder=9
-            )  # fmt: skip
-            lines.set_path_effects(halo(2.0))
+            canvas.contour(ax, plane.axes(STEP_MM), share, level, "white", 1.1, dash=dash, zorder=9)
 
 
 def _bar(figure: Figure, plane: Plane, start: float) -> None:

@@ -9,14 +9,14 @@ from vertherm.core.files import atomic_path
 from vertherm.report.environment import environment
 
 if TYPE_CHECKING:
-    from vertherm.planning.replan import Replan
+    from vertherm.planning.replan.replan import Replan
 
 
 def write_replan_page(result: Replan, path: Path) -> None:
     """Write ``replan.html``: one file, no script, no request to anywhere.
 
     Args:
-        result: of :func:`vertherm.planning.replan.replan`.
+        result: of :func:`vertherm.planning.replan.replan.replan`.
         path: the file to write; replaced atomically.
 
     Raises:

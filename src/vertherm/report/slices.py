@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vertherm.geometry.volume import FloatArray, Grid, Volume
 from vertherm.planning.scene import ZoneField
-from vertherm.report.planes import Plane, sampled
+from vertherm.report.planes import Plane, near, sampled
 
 STEP_MM = 0.5
 """Distance of sample points on a picture plane."""
@@ -25,8 +25,9 @@ def zone_values(zone: ZoneField, volume: Volume, plane: Plane) -> tuple[NDArray[
     """
     if zone.quantity == "peak_c":
         return sampled(volume, plane, STEP_MM), zone.level
-    clipped = np.clip(volume.data, zone.level * 1e-12, zone.level * 1e12)
-    return sampled(volume.with_data(np.log(clipped).astype(np.float32)), plane, STEP_MM), float(np.log(zone.level))
+    part = near(volume, plane)
+    clipped = np.clip(part.data, zone.level * 1e-12, zone.level * 1e12)
+    return sampled(part.with_data(np.log(clipped).astype(np.float32)), plane, STEP_MM), float(np.log(zone.level))
 
 
 def mask_values(mask: Volume, plane: Plane, *, smooth: bool = True, step_mm: float = STEP_MM) -> NDArray[Any]:
@@ -41,8 +42,8 @@ def mask_values(mask: Volume, plane: Plane, *, smooth: bool = True, step_mm: flo
     if part is None:
         return values
     rows, columns = part
-    near = replace(plane, u_mm=(u[columns][0], u[columns][-1]), v_mm=(v[rows][0], v[rows][-1]))
-    inside = sampled(mask, near, step_mm, outside=0.0)
+    seen = replace(plane, u_mm=(u[columns][0], u[columns][-1]), v_mm=(v[rows][0], v[rows][-1]))
+    inside = sampled(mask, seen, step_mm, outside=0.0)
     if smooth and inside.max() >= 0.5:
         from scipy.ndimage import gaussian_filter
 
@@ -60,8 +61,8 @@ def label_values(mask: Volume, plane: Plane, step_mm: float) -> NDArray[np.bool_
     part = _window(mask.grid, plane, u, v, 2.0 * step_mm)
     if part is not None:
         rows, columns = part
-        near = replace(plane, u_mm=(u[columns][0], u[columns][-1]), v_mm=(v[rows][0], v[rows][-1]))
-        values[rows, columns] = sampled(mask, near, step_mm, order=0, outside=0.0) > 0.5
+        seen = replace(plane, u_mm=(u[columns][0], u[columns][-1]), v_mm=(v[rows][0], v[rows][-1]))
+        values[rows, columns] = sampled(mask, seen, step_mm, order=0, outside=0.0) > 0.5
     return values
 
 

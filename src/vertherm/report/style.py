@@ -34,8 +34,11 @@ _KIND_COLOURS = {
 }
 _OTHER_KIND = "#d0d0d0"
 
-PATH_COLOURS = ("#ffffff", "#56b4e9", "#f0e442", "#2fd6a0", "#ff7f50", "#cc79a7", "#b9a7ff", "#d9c29c")
-"""Of the paths in an overview, in their order; beyond eight they repeat, the names tell them apart."""
+PATH_COLOURS = (
+    "#ffffff", "#56b4e9", "#f0e442", "#2fd6a0", "#ff7f50", "#cc79a7", "#b9a7ff", "#d9c29c",
+    "#9060e0", "#3fa03f", "#c0ff90", "#30ffff",
+)  # fmt: skip
+"""Of the paths in an overview, in their order; then again, with a dark middle."""
 
 ZONE_COLOURS = ("#ffffff", "#56b4e9", "#f0e442", "#2fd6a0", "#ff7f50", "#cc79a7")
 
@@ -120,6 +123,11 @@ def zone_colour(position: int) -> str:
 def path_colour(position: int) -> str:
     """Colour of the path at this position of a result."""
     return PATH_COLOURS[position % len(PATH_COLOURS)]
+
+
+def path_cored(position: int) -> bool:
+    """True where a path has the colour of an earlier one, so that its line must differ."""
+    return position >= len(PATH_COLOURS)
 
 
 def medium(name: str) -> str:

@@ -22,7 +22,7 @@ from vertherm.planning.checks import check_needles, check_path, check_tips
 from vertherm.planning.objects import Case, PlacedAntenna, Target, Treatment
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.prepare import in_ras
-from vertherm.planning.protection import with_protection
+from vertherm.planning.protection.protection import with_protection
 
 if TYPE_CHECKING:
     from vertherm.calibration.device import DeviceCalibration

@@ -9,7 +9,7 @@ from typing import Any
 from vertherm import RESEARCH_NOTICE
 from vertherm.access.path import AccessResult
 from vertherm.core.provenance import provenance
-from vertherm.planning.access import access_row
+from vertherm.planning.access.access import access_row
 from vertherm.planning.assessment import Probability
 from vertherm.planning.case import Numerics
 from vertherm.planning.limits import judge as status_of

@@ -10,7 +10,7 @@ import numpy as np
 
 from vertherm.heat.member import Member
 from vertherm.materials.constants import constants
-from vertherm.planning.access_goal import access_goal
+from vertherm.planning.access.goal import access_goal
 from vertherm.planning.assessment import Percentile, StructureRow
 from vertherm.planning.evaluate import LesionOnGrid
 from vertherm.planning.limits import without_factor

@@ -114,7 +114,7 @@ def _protections(problem: Problem, choice: Choice, structure: str) -> Iterator[R
 
 def _protected(problem: Problem, choice: Choice, kind: str, structure: str) -> Relaxation:
     """The surrogate, changed by what the protection changes in the linear answer, asked for its best dose again."""
-    from vertherm.planning.protection import suggested
+    from vertherm.planning.protection.protection import suggested
 
     arm = choice.arm
     bare = places_of(problem, arm)

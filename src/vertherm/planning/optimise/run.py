@@ -12,7 +12,7 @@ from vertherm.access.path import AccessResult
 from vertherm.core.progress import Progress, silent
 from vertherm.ensemble.distributions import Space
 from vertherm.ensemble.runner import kept_workers
-from vertherm.planning.access import case_access
+from vertherm.planning.access.access import case_access
 from vertherm.planning.case import CaseFile
 from vertherm.planning.objects import Case, Treatment
 from vertherm.planning.optimise.arms import arms
@@ -229,7 +229,7 @@ def _result(problem: Problem, found: Findings) -> PlanResult:
     if prediction is not None and not is_plan:
         prediction = _marked(prediction)
     if is_plan and prediction is not None and checked is not None and checked.treatment.protection:
-        from vertherm.planning.protection_effect import effect_of_protection
+        from vertherm.planning.protection.effect import effect_of_protection
 
         with problem.clock.step("effect of the protection"):
             effect = effect_of_protection(

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from vertherm.core.errors import InputError
 from vertherm.materials.constants import constants
-from vertherm.planning.advice import SensorAdvice
 from vertherm.planning.checks import radiating_points
-from vertherm.planning.delivered import Heat, Timeline, after, beyond_range, end_s, planned, recorded, until
-from vertherm.planning.monitor_update import SENSOR_K, Evidence, Fit, fit
-from vertherm.planning.plan_scale import PlanScale, plan_scale
+from vertherm.planning.monitor.advice import SensorAdvice
+from vertherm.planning.monitor.delivered import Heat, Timeline, after, beyond_range, end_s, planned, recorded, until
+from vertherm.planning.monitor.plan_scale import PlanScale, plan_scale
+from vertherm.planning.monitor.thermocouple_log import PowerRecord, ThermocoupleLog
+from vertherm.planning.monitor.update import SENSOR_K, Evidence, Fit, fit
 from vertherm.planning.protocol import Limit
-from vertherm.planning.state import State
-from vertherm.planning.state_parts import REPLANNED
-from vertherm.planning.thermocouple_log import PowerRecord, ThermocoupleLog
+from vertherm.planning.state.parts import REPLANNED
+from vertherm.planning.state.state import State
 
 Array = NDArray[np.float64]
 INFORMS_MM = 20.0

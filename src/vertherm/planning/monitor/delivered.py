@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertherm.core.errors import InputError
+from vertherm.planning.monitor.thermocouple_log import PowerRecord
 from vertherm.planning.objects import Treatment
 from vertherm.planning.surrogate.dose import Dose, Pulse
-from vertherm.planning.thermocouple_log import PowerRecord
 
 if TYPE_CHECKING:
     from vertherm.planning.surrogate.surrogate import Surrogate

@@ -12,12 +12,12 @@ from vertherm.core.files import atomic_folder
 from vertherm.planning.objects import Treatment
 from vertherm.planning.optimise.judge import Judgement
 from vertherm.planning.plan import CoverageRow, LimitRow, Plan
-from vertherm.planning.state import FOLDER, VOLUMES, State, write_state
-from vertherm.planning.state_document import places_document
-from vertherm.planning.state_parts import CARRIED, REPLANNED
+from vertherm.planning.state.document import places_document
+from vertherm.planning.state.parts import CARRIED, REPLANNED
+from vertherm.planning.state.state import FOLDER, VOLUMES, State, write_state
 
 if TYPE_CHECKING:
-    from vertherm.planning.replan import Replan
+    from vertherm.planning.replan.replan import Replan
 
 KEPT = ("case.json", "protocol.json", "entry.json", VOLUMES)
 """Files of the planned case that a re-plan does not change."""
@@ -95,7 +95,7 @@ def check_output(state: State, output: Path) -> None:
 
 
 def save_replan(folder: Path, state: State, result: Replan) -> None:
-    """Write the re-planned case into ``folder``, in the form of :func:`vertherm.planning.state.save_state`.
+    """Write the re-planned case into ``folder``, in the form of :func:`vertherm.planning.state.state.save_state`.
 
     Raises:
         InputError: no dose is safe, so that there is nothing to keep; or the operating system refused.

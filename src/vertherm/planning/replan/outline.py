@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vertherm.planning.needle_input import Needle
 from vertherm.planning.objects import Treatment
 from vertherm.planning.optimise.dose import Found
 from vertherm.planning.optimise.goal import Goal
 from vertherm.planning.optimise.judge import Judgement
 from vertherm.planning.outline import Outline, OutlineStructure, OutlineTarget, clock, outline_of_plan
-from vertherm.planning.replan_rows import DoseRow, Mode
-from vertherm.planning.state import State
+from vertherm.planning.replan.needle_input import Needle
+from vertherm.planning.replan.rows import DoseRow, Mode
+from vertherm.planning.state.state import State
 
 if TYPE_CHECKING:
     from vertherm.planning.surrogate.dose import Dose

@@ -1,6 +1,6 @@
 """The plan where the needle really lies: what the planned dose does there, and the best dose within the limits.
 
-The plan's surrogate is carried to the real place (see ``replan_model``) and held to the plan's full model: what the
+The plan's surrogate is carried to the real place (see ``model``) and held to the plan's full model: what the
 surrogate lacks against the plan's numbers, for the planned place and dose, is added at the real place too. The result
 is provisional.
 """
@@ -19,9 +19,9 @@ from vertherm.geometry.trajectory import Trajectory
 from vertherm.materials.constants import constants
 from vertherm.planning.checks import check_case
 from vertherm.planning.compare_plans import Comparison, compare
-from vertherm.planning.delivered import doses, planned
 from vertherm.planning.limits import requirements
-from vertherm.planning.needle_input import needles_of, placed_really
+from vertherm.planning.monitor.delivered import doses, planned
+from vertherm.planning.monitor.plan_scale import DOSE_RANGE, LEAST_K, RISE_RANGE, SMALL_K, SMALL_MIN
 from vertherm.planning.objects import Treatment
 from vertherm.planning.optimise.dose import Lattice
 from vertherm.planning.optimise.goal import Goal
@@ -29,16 +29,16 @@ from vertherm.planning.optimise.judge import Correction, Judge, Judgement
 from vertherm.planning.optimise.problem import Clock
 from vertherm.planning.outline import Outline
 from vertherm.planning.plan import Plan
-from vertherm.planning.plan_scale import DOSE_RANGE, LEAST_K, RISE_RANGE, SMALL_K, SMALL_MIN
-from vertherm.planning.replan_checks import access_checks, crossed
-from vertherm.planning.replan_document import document
-from vertherm.planning.replan_model import moved_model, planned_model
-from vertherm.planning.replan_outline import Parts, judged_outline, planned_outline
-from vertherm.planning.replan_rows import Mode, ReplanDocument
-from vertherm.planning.replan_search import best_dose
-from vertherm.planning.replan_state import replanned
+from vertherm.planning.replan.checks import access_checks, crossed
+from vertherm.planning.replan.document import document
+from vertherm.planning.replan.model import moved_model, planned_model
+from vertherm.planning.replan.needle_input import needles_of, placed_really
+from vertherm.planning.replan.outline import Parts, judged_outline, planned_outline
+from vertherm.planning.replan.rows import Mode, ReplanDocument
+from vertherm.planning.replan.search import best_dose
+from vertherm.planning.replan.state import replanned
 from vertherm.planning.setup import distances_mm
-from vertherm.planning.state import State
+from vertherm.planning.state.state import State
 
 if TYPE_CHECKING:
     from vertherm.planning.surrogate.dose import Dose

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vertherm.planning.advice import StructureAdvice, TargetAdvice
 from vertherm.planning.assessment import Status
-from vertherm.planning.delivered import Timeline, after, doses, end_s, scaled, until
 from vertherm.planning.limits import judge
-from vertherm.planning.monitor_update import Fit, deciding, expected
-from vertherm.planning.monitor_watch import Watch
-from vertherm.planning.plan_scale import cem43_min
+from vertherm.planning.monitor.advice import StructureAdvice, TargetAdvice
+from vertherm.planning.monitor.delivered import Timeline, after, doses, end_s, scaled, until
+from vertherm.planning.monitor.plan_scale import cem43_min
+from vertherm.planning.monitor.update import Fit, deciding, expected
+from vertherm.planning.monitor.watch import Watch
 from vertherm.planning.protocol import Limit
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 ``PLAN_DIR/state/``: ``manifest.json`` (schema version, SHA-256 of every other file), ``case.json``,
 ``treatment.json``, ``protocol.json``, ``entry.json``, ``plan.json``, ``volumes.npz``, and of every fast model
-``surrogate_1.npz`` and its ``members_1.npz`` (see ``state_parts``). A re-plan leaves such a folder
+``surrogate_1.npz`` and its ``members_1.npz`` (see ``parts``). A re-plan leaves such a folder
 too. No pickle anywhere: a foreign state can be wrong, but it cannot run code.
 """
 
@@ -27,9 +27,9 @@ from vertherm.planning.objects import Case, Treatment
 from vertherm.planning.plan import Plan
 from vertherm.planning.protocol import Limit
 from vertherm.planning.protocol import Protocol as TreatmentProtocol
-from vertherm.planning.state_document import case_document, case_of, entry_document, treatment_document, treatment_of
-from vertherm.planning.state_parts import Stored, standard
-from vertherm.planning.state_volumes import VolumeStore, read_volumes
+from vertherm.planning.state.document import case_document, case_of, entry_document, treatment_document, treatment_of
+from vertherm.planning.state.parts import Stored, standard
+from vertherm.planning.state.volumes import VolumeStore, read_volumes
 
 if TYPE_CHECKING:
     from vertherm.planning.surrogate.surrogate import Surrogate

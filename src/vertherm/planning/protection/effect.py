@@ -17,7 +17,7 @@ from vertherm.planning.evaluate import LesionOnGrid
 from vertherm.planning.limits import SEVERITY, counted_for, judge, without_factor
 from vertherm.planning.objects import Case, Numerics, Treatment
 from vertherm.planning.outcome import MemberOutcome, StructureOutcome
-from vertherm.planning.protection_words import protection_rows
+from vertherm.planning.protection.words import protection_rows
 from vertherm.planning.protocol import Protocol
 from vertherm.planning.setup import make_setup
 from vertherm.planning.work import Task, Work, run_tasks

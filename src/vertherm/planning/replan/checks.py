@@ -8,11 +8,11 @@ import numpy as np
 
 from vertherm.geometry.trajectory import Trajectory
 from vertherm.planning.checks import pierced_structures
-from vertherm.planning.needle_input import Needle
 from vertherm.planning.objects import Case, PlacedAntenna, Target, Treatment
 from vertherm.planning.protocol import Protocol
-from vertherm.planning.replan_rows import CheckRow
-from vertherm.planning.state import State
+from vertherm.planning.replan.needle_input import Needle
+from vertherm.planning.replan.rows import CheckRow
+from vertherm.planning.state.state import State
 
 
 def target_of(case: Case, trajectory: Trajectory) -> Target:
@@ -38,8 +38,8 @@ def crossed(case: Case, placed: PlacedAntenna, protocol: Protocol) -> list[str]:
 def access_checks(state: State, treatment: Treatment, needles: Sequence[Needle], margin_mm: float) -> list[CheckRow]:
     """Every rule of access for every needle; the placement error counts no more, because the place is known."""
     from vertherm.access.explain import explain
-    from vertherm.planning.access import needle_spec
-    from vertherm.planning.access_scene import access_scene
+    from vertherm.planning.access.access import needle_spec
+    from vertherm.planning.access.scene import access_scene
 
     rules = state.protocol.access.model_copy(update={"placement_error_mm": 0.0})
     placed = {item.name: item for item in treatment.applicators}

@@ -12,12 +12,12 @@ from vertherm.core.provenance import provenance
 from vertherm.geometry.volume import FloatArray
 from vertherm.planning.assessment import Status
 from vertherm.planning.compare_plans import Comparison, shift_words, turn_deg
-from vertherm.planning.delivered import beyond_range, planned
 from vertherm.planning.limits import worst
+from vertherm.planning.monitor.delivered import beyond_range, planned
 from vertherm.planning.outline import Outline
-from vertherm.planning.replan_checks import target_of, tip_outside_mm
-from vertherm.planning.replan_outline import Parts, dose_rows, dose_words
-from vertherm.planning.replan_rows import (
+from vertherm.planning.replan.checks import target_of, tip_outside_mm
+from vertherm.planning.replan.outline import Parts, dose_rows, dose_words
+from vertherm.planning.replan.rows import (
     CheckRow,
     DifferenceRow,
     NeedleRow,

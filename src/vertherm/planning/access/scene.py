@@ -14,11 +14,11 @@ from vertherm.clinical.levels import Level, Region
 from vertherm.core.errors import InputError
 from vertherm.geometry.volume import Volume
 from vertherm.imaging.anatomy import TISSUE_OF, Anatomy, Structure, StructureKind, cropped, extent, on_grid, subgrid
-from vertherm.planning.access_goal import access_goal
+from vertherm.planning.access.goal import access_goal
+from vertherm.planning.access.sacral_canal import sacral_canal, sacral_foramina
 from vertherm.planning.limits import requirements
 from vertherm.planning.objects import Case, Target
 from vertherm.planning.protocol import Protocol
-from vertherm.planning.sacral_canal import sacral_canal, sacral_foramina
 
 LEAST_IN_BONE = 0.05
 """A lesion with less of it in bone is not a lesion of that bone: the mask or the level is wrong."""

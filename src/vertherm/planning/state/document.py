@@ -19,7 +19,7 @@ from vertherm.heat.schedule import Schedule
 from vertherm.imaging.anatomy import Anatomy, Structure, StructureKind
 from vertherm.planning.case import CaseFile
 from vertherm.planning.objects import Case, PlacedAntenna, Target, Treatment
-from vertherm.planning.state_volumes import VolumeStore, without_folder
+from vertherm.planning.state.volumes import VolumeStore, without_folder
 
 if TYPE_CHECKING:
     from vertherm.calibration.device import DeviceCalibration

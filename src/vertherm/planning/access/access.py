@@ -16,7 +16,7 @@ from vertherm.clinical.levels import Region
 from vertherm.core.errors import InputError
 from vertherm.core.progress import Progress, silent
 from vertherm.core.provenance import provenance
-from vertherm.planning.access_scene import access_scene
+from vertherm.planning.access.scene import access_scene
 from vertherm.planning.case import AccessEntry
 from vertherm.planning.objects import Case
 from vertherm.planning.plan import AccessRow, ClearanceRow, NeedleSetRow, PathRow, RefusalRow

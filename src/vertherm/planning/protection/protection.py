@@ -29,7 +29,7 @@ from vertherm.planning.case import (
     SkinCoolingEntry,
 )
 from vertherm.planning.objects import Case, Treatment
-from vertherm.planning.protection_regions import capsule, layer_between, tissue_ml
+from vertherm.planning.protection.regions import capsule, layer_between, tissue_ml
 from vertherm.planning.setup import skin_crossing
 
 SUGGESTED_FLOW_ML_MIN = 10.0

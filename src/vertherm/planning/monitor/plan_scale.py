@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from vertherm.materials.constants import constants
 from vertherm.materials.damage import cem43_increment
-from vertherm.planning.delivered import Heat, end_s, planned
-from vertherm.planning.state import State
+from vertherm.planning.monitor.delivered import Heat, end_s, planned
+from vertherm.planning.state.state import State
 
 Array = NDArray[np.float64]
 SMALL_K, SMALL_MIN = 1.0, 0.05

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vertherm.planning.advice import Action
-from vertherm.planning.delivered import after
-from vertherm.planning.monitor_courses import Course, Courses
-from vertherm.planning.monitor_watch import Watch
+from vertherm.planning.monitor.advice import Action
+from vertherm.planning.monitor.courses import Course, Courses
+from vertherm.planning.monitor.delivered import after
+from vertherm.planning.monitor.plan_scale import cem43_min
+from vertherm.planning.monitor.watch import Watch
 from vertherm.planning.outline import clock
-from vertherm.planning.plan_scale import cem43_min
 
 REACTION_S = 10.0
 """[guess] from the advice to the end of power; less time left than this is none."""

@@ -24,8 +24,8 @@ from vertherm.heat.setup import Setup
 from vertherm.planning.objects import Treatment
 from vertherm.planning.optimise.goal import Goal
 from vertherm.planning.setup import make_setup
-from vertherm.planning.state import State
-from vertherm.planning.state_parts import ANCHORED, CARRIED
+from vertherm.planning.state.parts import ANCHORED, CARRIED
+from vertherm.planning.state.state import State
 from vertherm.planning.surrogate.build import damage_of, excluded
 from vertherm.planning.surrogate.correction import Correction
 from vertherm.planning.surrogate.coupled import solve_times

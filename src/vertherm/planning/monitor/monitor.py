@@ -11,13 +11,13 @@ import time
 
 from vertherm import RESEARCH_NOTICE
 from vertherm.core.provenance import provenance
-from vertherm.planning.advice import Advice, ScaleAdvice
-from vertherm.planning.monitor_courses import Courses
-from vertherm.planning.monitor_decision import decide
-from vertherm.planning.monitor_update import PLACEMENT_MM, SCALE_SD, SENSOR_K, SHAPE_SHARE, Fit
-from vertherm.planning.monitor_watch import INFORMS_MM, Watch
-from vertherm.planning.state import State
-from vertherm.planning.thermocouple_log import PowerRecord, ThermocoupleLog
+from vertherm.planning.monitor.advice import Advice, ScaleAdvice
+from vertherm.planning.monitor.courses import Courses
+from vertherm.planning.monitor.decision import decide
+from vertherm.planning.monitor.thermocouple_log import PowerRecord, ThermocoupleLog
+from vertherm.planning.monitor.update import PLACEMENT_MM, SCALE_SD, SENSOR_K, SHAPE_SHARE, Fit
+from vertherm.planning.monitor.watch import INFORMS_MM, Watch
+from vertherm.planning.state.state import State
 
 ASSUMPTIONS = (
     f"[guess] sensor error {SENSOR_K:g} K, and {100 * SHAPE_SHARE:g} % of the rise for the shape of the curve",

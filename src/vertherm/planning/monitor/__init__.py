@@ -1,0 +1,1 @@
+"""Live thermocouple readings beside the prediction: update, decide, advise."""
