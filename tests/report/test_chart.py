@@ -6,6 +6,9 @@ neighbouring samples.
 
 from __future__ import annotations
 
+from itertools import combinations
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -91,3 +94,19 @@ def test_words_name_the_best_allowed_dose() -> None:
     assert "2 of 3 doses keep every limit; of these, 20 W for 1:00 most likely reaches the goal: 70.0 %." in said
     assert "skin (100 % of the refused doses)" in said
     assert "Chosen: 20.0 W for 1:00." in said
+
+
+def test_words_on_a_small_region_do_not_cover_each_other() -> None:
+    """All lines of equal probability run through the two smallest doses: their percentages meet there."""
+    share = np.clip(np.add.outer(np.arange(6.0), np.arange(9.0)) / 2.0, 0.0, 1.0).tolist()
+    chart = fabricated_plan.chart(
+        power_w=np.linspace(10, 60, 6).tolist(), time_s=np.linspace(60, 600, 9).tolist(), chosen=(20.0, 60.0),
+        p_covered=share, p_limit=share, p_warn=share, coverage=share, binding=[["canal"] * 9] * 6,
+        allowed=np.zeros((6, 9), bool).tolist(),
+    )  # fmt: skip
+    figure, _ = draw_power_time(chart, synthetic=True)
+    drawing: Any = figure.canvas
+    renderer = drawing.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
+    assert len(boxes) >= 3
+    assert not any(one.overlaps(two) for one, two in combinations(boxes, 2))
