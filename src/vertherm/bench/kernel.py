@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from vertherm.bench.kernel_solver import gpu_rows, memory_row
 from vertherm.core.progress import Progress, silent
 from vertherm.heat import kernels, kernels_step
+from vertherm.heat.cpu import PAIR_BYTES, SWEEP_BYTES
 from vertherm.heat.exchange import Fin
 from vertherm.heat.problem import BioheatProblem, temperature_functions
 from vertherm.heat.rkl2 import Plan
@@ -167,6 +168,8 @@ class _Ours:
         self.faces = (*none, *none)
         self.fluid = (*none[:2], none[1], none[2])
         self.fin = Fin.pack((), f["w"], 1e-3)
+        self.shaft = (*self.fin.group, self.fin.spread)
+        self.paired = SWEEP_BYTES * f["w"].size > PAIR_BYTES
         self.heats, self.heat = np.zeros((STAGES - 1, 3, size)), np.zeros((STAGES - 1, 0))
         self.sums, self.extra = np.zeros((size, size), np.float32), np.zeros(size)
 
@@ -178,14 +181,15 @@ class _Ours:
         f, none = self.f, np.zeros(0)
         self.team.run(
             kernels_step.rates, f["Y"], f["rate"], f["s"], f["G"], f4(1.0), self.medium, self.faces, self.fluid,
-            self.fin.group, none, none, self.rows[1], self.fin.rows, self.box, self.spans, self.cuts, self.heats[0],
+            self.shaft, none, none, self.rows[1], self.fin.rows, self.box, self.spans, self.cuts, self.heats[0],
             none, none,
         )  # fmt: skip
         self.team.run(
             kernels_step.step, (f["Y"], f["G"], f["peak"], f["cem"], f["omega"], f["latent"], self.model),
             (f["rate"], f["Da"], f["Db"]), (f["p"], f["capacity"]), plan.factors, plan.operators, plan.first,
-            f4(STEP_S), self.medium, self.curve, self.faces, self.fluid, self.fin.group, none, self.tables, self.marks,
+            f4(STEP_S), self.medium, self.curve, self.faces, self.fluid, self.shaft, none, self.tables, self.marks,
             self.rows, self.box, self.spans, self.cuts, self.heats, none, self.heat, self.sums, self.extra, False,
+            self.paired,
         )  # fmt: skip
         most, rate, before, active = self.rows
         self.rows = (before, rate, most, active)
