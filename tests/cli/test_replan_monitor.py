@@ -54,7 +54,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     result = Result(document, treatment(case), {"arm": surrogate()})
     states.save_state(tmp_path / "plan" / "state", case, default_protocol(), entry(), result)
     monkeypatch.setattr(states, "_surrogate_reader", lambda: FakeSurrogate.load)
-    monkeypatch.setattr(module, "moved_model", lambda *a, **k: surrogate())  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "moved_model", lambda *a, **k: surrogate())
     monkeypatch.setattr(module, "planned_model", lambda *a, **k: surrogate())
     return tmp_path / "plan"
 
@@ -142,7 +142,7 @@ def test_no_safe_dose_leaves_no_state(plan: Path, tmp_path: Path, monkeypatch: p
     out = tmp_path / "real"
     assert run(["replan", str(plan), "--needle", SAME, "-o", str(out)]) == 0
     assert (out / "state").is_dir()
-    monkeypatch.setattr(module, "moved_model", lambda *a, **k: surrogate(root_k_per_w=30.0))  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "moved_model", lambda *a, **k: surrogate(root_k_per_w=30.0))
     assert run(["replan", str(plan), "--needle", SAME, "-o", str(out)]) == 3
     assert not (out / "state").exists()
     assert run(["replan", str(plan), "--needle", SAME, "-o", str(plan)]) == 2

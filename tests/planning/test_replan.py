@@ -168,7 +168,7 @@ def at(
     there = next(iter(state.surrogates.values()))
 
     monkeypatch.setattr(module, "planned_model", lambda *a, **k: there)
-    monkeypatch.setattr(module, "moved_model", lambda *a, **k: heat)  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "moved_model", lambda *a, **k: heat)
     monkeypatch.setattr(module, "access_checks", lambda *a, **k: [])
     return replan(state, {"": real}, **changes)
 
