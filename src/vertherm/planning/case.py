@@ -229,6 +229,7 @@ class AccessEntry(_Part):
     instrument_length_mm: float | None = Field(default=None, gt=20, le=500)
     needle_radius_mm: float | None = Field(default=None, gt=0.2, le=5, description="left out: the antenna's shaft")
     placement_error_mm: float | None = Field(default=None, ge=0, le=10)
+    tip_beyond_lesion_mm: float | None = Field(default=None, ge=0, le=30, description="left out: the protocol's")
     candidates: int = Field(default=2_000_000, ge=1000, le=50_000_000)
     paths: int = Field(default=12, ge=1, le=200, description="how many of the front are kept")
     needles: int = Field(default=2, ge=1, le=4, description="largest set of needles that is combined")

@@ -258,3 +258,12 @@ def _normals(trajectory: Trajectory) -> tuple[np.ndarray, np.ndarray]:
 
 def _mm(point: np.ndarray) -> str:
     return "(" + ", ".join(f"{value:.1f}" for value in point) + ") mm"
+
+
+def tip_outside_mm(target: Target, trajectory: Trajectory) -> float:
+    """Distance from the tip to the lesion, 0 inside, mm (to the centres of its voxels, less half a voxel)."""
+    if float(target.mask.sample(trajectory.tip_mm, order=0, outside=0.0)) > 0:
+        return 0.0
+    voxels = target.mask.grid.world(np.argwhere(target.mask.data))
+    nearest = float(np.linalg.norm(voxels - trajectory.tip_mm, axis=1).min())
+    return max(0.0, nearest - 0.5 * float(target.mask.grid.spacing_mm.min()))

@@ -14,7 +14,7 @@ from vertherm.planning.assessment import Percentile, Probability, Status
 
 PlanStatus = Literal["provisional", "verified", "no safe plan"]
 RelaxationKind = Literal[
-    "dissection", "irrigation", "skin cooling", "second needle", "partial ablation", "margin", "rule"
+    "dissection", "irrigation", "skin cooling", "deeper tip", "second needle", "partial ablation", "margin", "rule"
 ]
 
 

@@ -13,13 +13,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.planning.optimise.closed_form import ClosedForm
 from tests.planning.optimise.problems import problem_for
 from vertherm.planning.limits import judge as status_of
 from vertherm.planning.optimise import verify
-from vertherm.planning.optimise.check import Checked, lacking_mm
-from vertherm.planning.optimise.judge import Correction, Judge
+from vertherm.planning.optimise.cap import lacking_mm, share_left
+from vertherm.planning.optimise.check import GUARD_MM, Checked, correction
+from vertherm.planning.optimise.judge import NO_CORRECTION, Correction, Judge, Judgement, TargetJudgement
 from vertherm.planning.optimise.models import Model
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.optimise.several import Choice, choose
@@ -125,13 +128,29 @@ def test_no_plan_when_the_truth_has_none() -> None:
 
 
 def test_more_dose_when_the_zone_falls_short() -> None:
-    # The true zone is 1.5 % smaller: coverage 0.985**3 = 0.956 at first; the second dose must reach x >= 25.8.
+    # The true zone is 6 % smaller, more than the 0.4 mm to spare: the second dose must reach x >= 25 / 0.94**2 = 28.3.
     problem, asked = problem_for(margin_mm=2.0), []
-    true = surrogate(reach=0.985)
+    true = surrogate(reach=0.94)
     outcome = verify._tried(problem, start(problem, surrogate()), truth(problem, true, asked), "provisional")
     assert len(asked) == 2
     assert outcome.status == "provisional"
-    assert true.amount(asked[1], 120.0, 0) >= 25.0 / 0.985**2 * 0.999
+    assert true.amount(asked[1], 120.0, 0) >= 25.0 / 0.94**2 * 0.98  # 0.1 mm of a margin counts for nothing
+
+
+def test_the_correction_takes_over_the_whole_error_of_the_margin() -> None:
+    # The surrogate reads 2.6 mm, 0.6 more than wanted; the full model 1.7: the error is 0.9, not the lacking 0.3.
+    problem = problem_for(margin_mm=2.0)
+    read = Judgement((), (TargetJudgement("target", 1.0, 1.0, 2.6, True),))
+    row = CoverageRow(target="target", coverage=0.95, lesion_coverage=1.0, margin_mm=1.7, reached=False)
+    found = SimpleNamespace(limits=(), coverage=(row,))
+    volume = {"target": 4.0 / 3.0 * np.pi * 10.0**3 / 1000.0}
+    fix = correction(NO_CORRECTION, read, found, problem.goal, volume)  # type: ignore[arg-type]
+    assert fix.margin_mm["target"] == pytest.approx(-0.9 - GUARD_MM)
+    # A ball of 10 mm that lacks 1 % on one side lacks a cap of 1.2 mm: a margin of -3 then speaks of the canal.
+    clipped = row.model_copy(update={"coverage": 0.99, "margin_mm": -3.0})
+    found = SimpleNamespace(limits=(), coverage=(clipped,))
+    fix = correction(NO_CORRECTION, read, found, problem.goal, volume)  # type: ignore[arg-type]
+    assert fix.margin_mm["target"] == pytest.approx(-0.6 - lacking_mm(0.99, volume["target"]) - GUARD_MM)
 
 
 @pytest.mark.parametrize("heat", [1.0, 1.5, 2.0, 3.0, 5.0, 8.0])
@@ -158,6 +177,14 @@ def test_missing_cap() -> None:
     assert lacking_mm(0.0, volume) == pytest.approx(20.0, abs=0.2)
     # A cap of 2 mm: pi * 4 * 28 / 3 = 117.3 mm3 of 4188.8.
     assert lacking_mm(1 - 117.3 / 4188.8, volume) == pytest.approx(2.0, abs=0.02)
+    assert share_left(np.array([-1.0, 0.0, 2.0, 20.0, np.inf]), volume) == pytest.approx(
+        [1.0, 1.0, 1 - 117.3 / 4188.8, 0.0, 0.0], abs=1e-3
+    )
+
+
+@given(coverage=st.floats(0.0, 1.0), volume=st.floats(0.02, 200.0))
+def test_caps_there_and_back(coverage: float, volume: float) -> None:
+    assert share_left(lacking_mm(coverage, volume), volume) == pytest.approx(coverage, abs=1e-6)
 
 
 def test_samples_are_never_relaxed_by_what_a_few_members_do_better() -> None:

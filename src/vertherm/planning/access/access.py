@@ -93,7 +93,7 @@ def entry_rules(rules: AccessRules, entry: AccessEntry) -> AccessRules:
     """
     stated = {
         name: value
-        for name in ("placement_error_mm", "instrument_length_mm")
+        for name in ("placement_error_mm", "instrument_length_mm", "tip_beyond_lesion_mm")
         if (value := getattr(entry, name)) is not None
     }
     changed = rules.model_copy(update=stated)

@@ -11,15 +11,16 @@ import numpy as np
 from vertherm.heat.member import Member
 from vertherm.materials.constants import constants
 from vertherm.planning.access.goal import access_goal
-from vertherm.planning.assessment import Percentile, StructureRow
+from vertherm.planning.assessment import Percentile, Probability, StructureRow
 from vertherm.planning.evaluate import LesionOnGrid
 from vertherm.planning.limits import without_factor
 from vertherm.planning.objects import Numerics, Treatment
+from vertherm.planning.optimise.cap import lacking_mm
 from vertherm.planning.optimise.goal import TOLERANCE, Goal
 from vertherm.planning.optimise.judge import Correction, Judgement, StructureJudgement, dose_ratio, reserve
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.outcome import CoverageOutcome, MemberOutcome
-from vertherm.planning.percentiles import bounded
+from vertherm.planning.percentiles import bounded, probability
 from vertherm.planning.plan import CoverageRow, LimitRow
 from vertherm.planning.predict import CaseResult, predict
 
@@ -96,10 +97,7 @@ def check(
     )
     rows = result.assessment.structures
     limits = [_limit_row(problem, row) for row in rows if row.peak_temperature_c is not None]
-    limits = [row for row in limits if row.name in problem.limits]
-    limits.sort(key=lambda row: (_left(problem, row), row.name))
-    if limits:
-        limits[0] = limits[0].model_copy(update={"binding": True})
+    limits = nearest_first(problem, [row for row in limits if row.name in problem.limits])
     coverage = [coverage_row(goal, target.name, result.outcomes) for target in problem.case.targets]
     unknown = {row.name: row.words for row in rows if row.status == "not assessed"}
     return Checked(treatment, result, tuple(limits), tuple(coverage), unknown, goal.warn_is_limit)
@@ -147,7 +145,15 @@ def coverage_row(goal: Goal, target: str, outcomes: Sequence[MemberOutcome]) -> 
         margin_mm=margin,
         # What a failed run would have shown is not known: it may be the one that does not cover.
         reached=not failed and goal.reached(share),
+        probability_full=_chance(goal, target, counted),
     )
+
+
+def _chance(goal: Goal, target: str, counted: Sequence[MemberOutcome]) -> Probability | None:
+    """Probability that the goal is reached, by the samples; None where members were run."""
+    samples = [o for o in counted if o.sample]
+    known = [goal.reached(o.coverage[goal_name(target)][goal.metric].coverage) for o in samples if not o.failed]
+    return probability(known, len(samples) - len(known))
 
 
 def _margin(outcome: CoverageOutcome) -> float:
@@ -187,17 +193,26 @@ def _deciding(percentile: Percentile | None, nominal: float) -> float | None:
     return None if percentile is None else max(percentile.bound, nominal)
 
 
+def nearest_first(problem: Problem, rows: Sequence[LimitRow]) -> list[LimitRow]:
+    """The rows, nearest to their limits first, which is the one that binds."""
+    found = sorted(rows, key=lambda row: (_left(problem, row), row.name))
+    return [row.model_copy(update={"binding": number == 0}) for number, row in enumerate(found)]
+
+
 def _left(problem: Problem, row: LimitRow) -> float:
     return reserve(row.peak_c, row.cem43_min, problem.limits[row.name], problem.goal.warn_is_limit)
 
 
-def correction(before: Correction, read: Judgement, found: Checked, volumes_ml: Mapping[str, float]) -> Correction:
+def correction(
+    before: Correction, read: Judgement, found: Checked, goal: Goal, volumes_ml: Mapping[str, float]
+) -> Correction:
     """What the surrogate's readings of this dose lack against the full model, with a little distance kept.
 
     Args:
         before: the correction that ``read`` was made with.
         read: the surrogate's judgement.
         found: the full model's.
+        goal: what was wanted.
         volumes_ml: of the goal by target.
     """
     rows = {row.name: row for row in found.limits}
@@ -209,27 +224,25 @@ def correction(before: Correction, read: Judgement, found: Checked, volumes_ml: 
     margins, shares = dict(before.margin_mm), dict(before.coverage)
     by_name = {row.target: row for row in found.coverage}
     for target in read.targets:
-        full = by_name[target.name].coverage
-        if target.coverage >= 1.0 - TOLERANCE > full:
-            # The surrogate's share stands at its ceiling: what it lacks is a distance.
-            lack = lacking_mm(full, volumes_ml[target.name]) + GUARD_MM
-            margins[target.name] = before.margin_mm.get(target.name, 0.0) - lack
+        full = by_name[target.name]
+        if target.coverage >= 1.0 - TOLERANCE > full.coverage and target.margin_mm is not None:
+            # The surrogate's share stands at its ceiling: what it errs by is a distance.
+            error = target.margin_mm - _margin_of(full, goal, volumes_ml[target.name])
+            margins[target.name] = before.margin_mm.get(target.name, 0.0) - error - GUARD_MM
         elif target.coverage < 1.0 - TOLERANCE:
             share = before.coverage.get(target.name, 0.0)
-            shares[target.name] = share + full - target.coverage - GUARD_SHARE
+            shares[target.name] = share + full.coverage - target.coverage - GUARD_SHARE
     return replace(before, rise_factor=peaks, dose_factor=doses, margin_mm=margins, coverage=shares)
 
 
-def lacking_mm(coverage: float, volume_ml: float) -> float:
-    """How far a zone must grow to cover the rest of a ball: the height h of a cap that holds what is not covered.
+def _margin_of(full: CoverageRow, goal: Goal, volume_ml: float) -> float:
+    """The margin behind a share that falls short: of one missed side, or all around where that is nearer.
 
-    Solves pi h^2 (3 R - h) / 3 = (1 - coverage) V for a ball of volume V; exact where one side is missed.
+    The margin measured all around also counts where the goal stops short of the canal; a cap also where all sides lack
+    a little. Both say too much at worst.
     """
-    volume = 1000.0 * volume_ml
-    radius = (3.0 * volume / (4.0 * np.pi)) ** (1.0 / 3.0)
-    heights = np.linspace(0.0, 2.0 * radius, 2001)
-    caps = np.pi * heights**2 * (3.0 * radius - heights) / 3.0
-    return float(np.interp((1.0 - coverage) * volume, caps, heights))
+    of_cap = goal.margin_mm - lacking_mm(full.coverage, volume_ml)
+    return of_cap if full.margin_mm is None else max(of_cap, full.margin_mm)
 
 
 def _of_structure(before: Correction, read: StructureJudgement, row: LimitRow) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from vertherm.planning.case import PlanEntry
@@ -11,6 +12,8 @@ from vertherm.planning.protocol import Protocol
 
 TOLERANCE = 1e-3
 """Share of a volume that counts for nothing: the same as in the assessment's coverage."""
+SAME_MM = 0.1
+"""A margin counts to a tenth of a millimetre: finer than any of its errors."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,12 @@ class Goal:
             coverage_rule=_rule(samples, "5th"),
             safety_rule=_rule(samples, "95th") + ("; warn limits bind too" if self.warn_is_limit else ""),
         )
+
+
+def share_words(share: float) -> str:
+    """A share in whole percent, in tenths from 99 % on; never rounded up, so that what lacks a little is seen."""
+    tenths = math.floor(1000.0 * share + 1e-6)
+    return f"{tenths / 10:.1f} %" if 990 <= tenths < 1000 else f"{tenths // 10} %"
 
 
 def _rule(samples: int, percentile: str) -> str:

@@ -18,7 +18,8 @@ from vertherm.geometry.volume import FloatArray
 from vertherm.materials.constants import constants
 from vertherm.planning.assessment import Status
 from vertherm.planning.limits import judge as status_of
-from vertherm.planning.optimise.goal import TOLERANCE, Goal
+from vertherm.planning.optimise.cap import share_left
+from vertherm.planning.optimise.goal import SAME_MM, TOLERANCE, Goal
 from vertherm.planning.percentiles import CONFIDENCE, NEEDED, SHARE
 from vertherm.planning.protocol import Limit
 
@@ -162,6 +163,7 @@ class Judge:
         limits: by name of structure; a structure without one binds nothing.
         targets: names of the targets this dose is meant for.
         sampled: the variants after the first are independent samples.
+        volumes_ml: of the goal by target; a corrected margin moves the share too where the volume is known.
     """
 
     goal: Goal
@@ -170,6 +172,7 @@ class Judge:
     sampled: bool
     correction: Correction = NO_CORRECTION
     background: Background = NO_BACKGROUND
+    volumes_ml: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, readings: Readings) -> Judgement:
         """The judgement of one dose."""
@@ -196,8 +199,14 @@ class Judge:
     def target_values(self, name: str, readings: Readings) -> tuple[FloatArray, FloatArray]:
         """Coverages and margins (nan: no zone) of every variant, corrected."""
         read, fix = readings.targets[name], self.correction
-        coverage = np.clip(np.asarray(read.coverage, float) + fix.coverage.get(name, 0.0), 0.0, 1.0)
-        return coverage, np.asarray(read.margin_mm, float) + fix.margin_mm.get(name, 0.0)
+        coverage, moved = np.asarray(read.coverage, float), fix.margin_mm.get(name, 0.0)
+        margin = np.asarray(read.margin_mm, float) + moved
+        if moved and name in self.volumes_ml:
+            short = np.nan_to_num(self.goal.margin_mm - SAME_MM - margin, nan=np.inf)
+            now, before = (share_left(mm, self.volumes_ml[name]) for mm in (short, short + moved))
+            coverage = np.where(short <= 0.0, 1.0, coverage + now - before)
+        coverage = np.clip(coverage + fix.coverage.get(name, 0.0), 0.0, 1.0)
+        return coverage, margin
 
     def _structure(self, name: str, readings: Readings) -> StructureJudgement:
         peaks, doses = self.structure_values(name, readings)
@@ -259,8 +268,7 @@ def reaches(goal: Goal, coverage: float, margin_mm: float | None) -> bool:
     """True where the goal is reached: the share, and where all must be ablated the margin too."""
     if not goal.reached(coverage):
         return False
-    # A margin counts to a tenth of a millimetre: finer than any of its errors.
-    return not goal.whole or (margin_mm is not None and margin_mm >= goal.margin_mm - 0.1)
+    return not goal.whole or (margin_mm is not None and margin_mm >= goal.margin_mm - SAME_MM)
 
 
 def reserve(peak_c: float, dose_min: float, limit: Limit, warn_is_limit: bool) -> float:

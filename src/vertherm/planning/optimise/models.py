@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vertherm.planning.optimise.arms import Arm, places_of
+from vertherm.planning.optimise.check import goal_ml
 from vertherm.planning.optimise.goal import Goal
 from vertherm.planning.optimise.judge import Correction, Judge, Judgement, worse
 from vertherm.planning.optimise.problem import Problem
@@ -53,6 +54,11 @@ class Models:
     def anchored(self, dose: Dose, fields: dict[str, Volume]) -> Models:
         """The same models scaled to one nominal run of the full model; which takes most of its error away."""
         parts = (replace(part, surrogate=part.surrogate.anchored(dose, fields)) for part in self.parts)
+        return Models(tuple(parts), self.goal)
+
+    def beyond(self, aim: Correction) -> Models:
+        """The same models with a correction on top of those they have: what reaches the goal then has some to spare."""
+        parts = (replace(p, judge=p.judge.corrected(p.judge.correction.then(aim))) for p in self.parts)
         return Models(tuple(parts), self.goal)
 
     def corrected(self, correction: Correction) -> Models:
@@ -111,5 +117,5 @@ def build(
         workers=problem.workers,
         progress=problem.progress,
     )
-    judge = Judge(problem.goal, problem.limits, (arm.target.name,), samples > 0)
+    judge = Judge(problem.goal, problem.limits, (arm.target.name,), samples > 0, volumes_ml=goal_ml(problem))
     return Model(surrogate, judge)

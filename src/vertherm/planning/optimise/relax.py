@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 from vertherm.access.path import AccessResult
 from vertherm.core.errors import InputError
+from vertherm.geometry.trajectory import Trajectory
 from vertherm.heat.protection import Protection
 from vertherm.imaging.anatomy import StructureKind
 from vertherm.planning.case import PlanEntry
-from vertherm.planning.optimise.arms import arms, places_of
+from vertherm.planning.checks import tip_outside_mm
+from vertherm.planning.objects import Treatment
+from vertherm.planning.optimise.arms import arms, extent_mm, places_of
 from vertherm.planning.optimise.check import Checked
+from vertherm.planning.optimise.goal import share_words
 from vertherm.planning.optimise.judge import Correction, difference
 from vertherm.planning.optimise.models import FirstLook, first_look
 from vertherm.planning.optimise.problem import Problem
@@ -21,6 +26,8 @@ from vertherm.planning.optimise.verify import Outcome
 from vertherm.planning.optimise.words import dose_words
 from vertherm.planning.plan import Relaxation, RelaxationKind
 
+DEEPER_MM = 1.0
+"""A tip that would go less deeper changes nothing worth a line."""
 RULES_SHOWN = 3
 """Rules whose relaxation would open paths, most paths first."""
 
@@ -43,6 +50,7 @@ def no_path(access: AccessResult) -> list[Relaxation]:
 def relaxations(problem: Problem, choice: Choice, access: AccessResult, outcome: Outcome) -> list[Relaxation]:
     """What would help one target, each with its numbers; none of them a dose that the full model has refuted."""
     found = [] if outcome.refuted else [*_partial(choice, outcome.checked), *_margin(problem, choice)]
+    found += _deeper(problem, choice, access)
     worst = choice.doses.reaching.judgement.binding
     if worst is not None and not choice.doses.reaching.judgement.safe:
         found += _protections(problem, choice, worst.name)
@@ -65,7 +73,7 @@ def _partial(choice: Choice, checked: Checked | None) -> Iterator[Relaxation]:
     yield Relaxation(
         what=f"{choice.arm.target.name}: treat a part of the lesion ([plan] coverage = {_floor(coverage)})",
         kind="partial ablation",
-        effect=f"{dose_words(found.dose, choice.arm)} covers {100 * coverage:.0f} % of lesion and margin within every "
+        effect=f"{dose_words(found.dose, choice.arm)} covers {share_words(coverage)} of lesion and margin within every "
         f"limit, {basis}",
         coverage=coverage,
         worst_structure=worst.name if worst else "",
@@ -124,13 +132,56 @@ def _protected(problem: Problem, choice: Choice, kind: str, structure: str) -> R
         more = suggested(kind, problem.case.anatomy, structure, bare.trajectories)
     except InputError as error:
         return Relaxation(what=what, kind=category, effect=f"not possible here: {error.what}")
-    dose = choice.doses.reaching.dose
-    shielded = replace(bare, protection=_both(bare.protection, more))
-    change = difference(first_look(problem, arm, shielded)(dose), first_look(problem, arm)(dose))
-    before = choice.first.judge.correction
-    models = choice.models.corrected(before.then(change))
-    again = choice.again(models, problem.lattice, problem.entry.plan.max_activations)
+    again, change = _changed(problem, choice, replace(bare, protection=_both(bare.protection, more)))
     return _row(what, category, again, choice, f"{_moves(change, structure)}; by the surrogate with that change")
+
+
+def _changed(problem: Problem, choice: Choice, treatment: Treatment) -> tuple[Choice, Correction]:
+    """The best dose by the surrogate with what another treatment of the same places changes in the linear answer."""
+    dose = choice.doses.reaching.dose
+    change = difference(first_look(problem, choice.arm, treatment)(dose), first_look(problem, choice.arm)(dose))
+    models = choice.models.corrected(choice.first.judge.correction.then(change))
+    return choice.again(models, problem.lattice, problem.entry.plan.max_activations), change
+
+
+def _deeper(problem: Problem, choice: Choice, access: AccessResult) -> Iterator[Relaxation]:
+    """The tip so far beyond the lesion that the middle of the zone lies in the middle of the lesion.
+
+    In a small lesion the rule on the tip holds the zone back; what else the deeper needle breaks is named.
+    """
+    arm = choice.arm
+    if len(arm.places) != 1:
+        return
+    place, path = arm.places[0], arm.paths[0]
+    near, far = extent_mm(arm.target, path, 0.0)
+    more = math.ceil(2.0 * (access.needle.focus_mm - 0.5 * (near + far))) / 2.0
+    if more < DEEPER_MM:
+        return
+    trajectory = Trajectory(path.trajectory.entry_mm, path.trajectory.point_mm(-more))
+    beyond, broken = _at_the_tip(problem, choice, trajectory)
+    what = f"{arm.target.name}: the tip {more:g} mm deeper ([access] tip_beyond_lesion_mm = {math.ceil(beyond):g})"
+    if broken:
+        yield Relaxation(what=what, kind="deeper tip", effect=f"not possible here: it breaks {', '.join(broken)}")
+        return
+    bare = places_of(problem, arm)
+    again, _ = _changed(problem, choice, replace(bare, applicators=(replace(place, trajectory=trajectory),)))
+    basis = "every other rule of access is kept; by the surrogate with the change of the linear answer"
+    yield _row(what, "deeper tip", again, choice, basis)
+
+
+def _at_the_tip(problem: Problem, choice: Choice, trajectory: Trajectory) -> tuple[float, list[str]]:
+    """How far beyond the lesion a tip lies, mm, and which other rules of access its needle breaks."""
+    from vertherm.access.explain import explain
+    from vertherm.planning.access.access import entry_rules, needle_spec
+    from vertherm.planning.access.scene import access_scene
+
+    entry, protocol = problem.entry.access, problem.protocol
+    scene = access_scene(problem.case, choice.arm.target, protocol, margin_mm=problem.goal.margin_mm)
+    rules = entry_rules(protocol.access, entry)
+    needle = needle_spec(choice.arm.antenna, rules, entry)
+    checks = explain(scene, rules, needle, trajectory, position=entry.position)
+    beyond = tip_outside_mm(choice.arm.target, trajectory)
+    return beyond, [check.rule for check in checks if not check.kept and check.rule != "tip"]
 
 
 def _moves(change: Correction, structure: str) -> str:
@@ -186,13 +237,13 @@ def _row(what: str, kind: RelaxationKind, item: Tried | Choice, without: Choice,
     if reached:
         effect = f"the goal is reached within every limit with {dose_words(dose, item.arm)}"
     elif judgement.safe:
-        share = f"{100 * judgement.coverage:.0f} %"
+        share = share_words(judgement.coverage)
         effect = f"{share} of lesion and margin within every limit with {dose_words(dose, item.arm)}"
     else:
         effect = "even the least harmful dose breaks a limit"
     near = f"; {worst.name} then reaches {worst.peak_c:.1f} °C, CEM43 {worst.cem43_min:.1f} min" if worst else ""
     before = without.found.judgement
-    was = f"; without it {100 * before.coverage:.0f} %" if before.safe else "; without it no dose keeps the limits"
+    was = f"; without it {share_words(before.coverage)}" if before.safe else "; without it no dose keeps the limits"
     return Relaxation(
         what=what,
         kind=kind,

@@ -10,7 +10,7 @@ from vertherm.core.progress import silent
 from vertherm.ensemble.runner import run
 from vertherm.planning.optimise.arms import Arm
 from vertherm.planning.optimise.dose import Doses, patterns, search_doses, thrift
-from vertherm.planning.optimise.goal import Goal
+from vertherm.planning.optimise.goal import Goal, share_words
 from vertherm.planning.optimise.judge import Order, order
 from vertherm.planning.optimise.models import FirstLook, first_look
 from vertherm.planning.optimise.problem import Clock, Problem
@@ -126,7 +126,7 @@ def _why(item: Tried, goal: Goal, chosen: bool | None) -> str:
         return f"even its least harmful dose breaks the limit at {worst.name if worst else 'a structure'}"
     if not judgement.reached:
         held = f", held by {worst.name}" if worst and not item.doses.reaching.judgement.safe else ""
-        return f"covers {100 * judgement.coverage:.0f} % of lesion and margin within the limits{held}"
+        return f"covers {share_words(judgement.coverage)} of lesion and margin within the limits{held}"
     if chosen is None:
         return "reaches the goal by the first look; with drying, samples and the full model no plan came of it"
     return "chosen" if chosen else f"reaches the goal ({goal.words()}) by the first look, but ranks behind"

@@ -15,9 +15,9 @@ import numpy as np
 
 from vertherm.geometry.volume import FloatArray
 from vertherm.planning.limits import judge as status_of
+from vertherm.planning.optimise.aim import aimed
 from vertherm.planning.optimise.arms import Arm
 from vertherm.planning.optimise.dose import Doses, Found, Lattice, patterns
-from vertherm.planning.optimise.few import search
 from vertherm.planning.optimise.judge import NO_BACKGROUND, Background, Correction, Judgement, worse
 from vertherm.planning.optimise.models import Model, Models
 from vertherm.planning.optimise.problem import Problem
@@ -56,15 +56,16 @@ class Choice:
 
     def again(self, models: Models, lattice: Lattice, most: int) -> Choice:
         """The same arm with its best dose by other models."""
-        choices = patterns(self.arm.needle_of, most)
-        return Choice(self.arm, models, search(models, choices, lattice, self.arm.target.name))
+        return Choice(
+            self.arm, models, aimed(models, patterns(self.arm.needle_of, most), lattice, self.arm.target.name)
+        )
 
 
 def choose(problem: Problem, arm: Arm, parts: Sequence[Model]) -> Choice:
     """The best dose of an arm by the worst of several models."""
     models = Models(tuple(parts), problem.goal)
     choices = patterns(arm.needle_of, problem.entry.plan.max_activations)
-    return Choice(arm, models, search(models, choices, problem.lattice, arm.target.name))
+    return Choice(arm, models, aimed(models, choices, problem.lattice, arm.target.name))
 
 
 def corrected(problem: Problem, choices: Sequence[Choice], correction: Correction) -> list[Choice]:

@@ -12,10 +12,12 @@ from vertherm.heat.setup import Setup
 from vertherm.planning.case import Numerics
 from vertherm.planning.optimise.arms import Arm, places_of, protected, treatment
 from vertherm.planning.optimise.check import Checked, check, correction, goal_ml
+from vertherm.planning.optimise.goal import share_words
 from vertherm.planning.optimise.judge import NO_CORRECTION, Correction
 from vertherm.planning.optimise.models import SPACING_MM, Model, build
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.optimise.several import Choice, choose, corrected, joint, joint_first, together
+from vertherm.planning.optimise.words import dose_words
 from vertherm.planning.optimise.worst import all_worst, by_members, close, has_members, nominal_member, worst_members
 from vertherm.planning.percentiles import NEEDED
 from vertherm.planning.plan import PlanStatus
@@ -148,7 +150,8 @@ def _tried(problem: Problem, choices: list[Choice], ask: Ask, status: PlanStatus
             return Outcome(status, choices, found, notes)
         if found.safe and (kept is None or covers(found) > covers(kept[1])):
             kept = choices, found
-        notes.append(_missed(found, turn, whole.coverage))
+        notes.append(_missed(found, turn, choices, whole.coverage))
+        problem.progress(notes[-1].rstrip("."), 1.0)
         if turn == TRIES:
             break
         fix = _measured(problem, fix, choices, found)
@@ -180,24 +183,25 @@ def _stricter(fix: Correction) -> Correction:
 def _measured(problem: Problem, fix: Correction, choices: Sequence[Choice], found: Checked) -> Correction:
     """The correction after the full model's answer: samples are held against samples, members against members."""
     if found.result.assessment.ensemble is not None or not any(c.first.judge.sampled for c in choices):
-        return correction(fix, joint_first(choices), found, goal_ml(problem))
+        return correction(fix, joint_first(choices), found, problem.goal, goal_ml(problem))
     if has_members(choices):
-        return correction(fix, by_members(choices), found, goal_ml(problem))
-    return _stricter(correction(fix, joint_first(choices), found, goal_ml(problem)))
+        return correction(fix, by_members(choices), found, problem.goal, goal_ml(problem))
+    return _stricter(correction(fix, joint_first(choices), found, problem.goal, goal_ml(problem)))
 
 
-def _missed(found: Checked, turn: int, samples_cover: float) -> str:
+def _missed(found: Checked, turn: int, choices: Sequence[Choice], samples_cover: float) -> str:
+    doses = "; ".join(dose_words(choice.found.dose, choice.arm) for choice in choices)
+    start = f"Try {turn} ({doses}):"
     if not found.safe:
         names = ", ".join(f"{row.name} ({row.peak_c:.1f} °C, CEM43 {row.cem43_min:.1f} min)" for row in found.broken)
-        return f"Try {turn}: the full model breaks a limit at {names or 'a structure'}."
+        return f"{start} the full model breaks a limit at {names or 'a structure'}."
     failed = [member["name"] for member in found.result.assessment.members if "failed" in str(member["status"])]
     if failed:
-        return (
-            f"Try {turn}: runs of the full model failed ({', '.join(map(str, failed[:3]))}): nothing can be concluded."
-        )
+        return f"{start} runs of the full model failed ({', '.join(map(str, failed[:3]))}): nothing can be concluded."
     if found.reached:
         return (
-            f"Try {turn}: the full model's members keep every limit and reach the goal, but the worst sample of the "
-            f"fast model covers only {100 * samples_cover:.0f} %."
+            f"{start} the full model's members keep every limit and reach the goal, but the worst sample of the "
+            f"fast model covers only {share_words(samples_cover)}."
         )
-    return f"Try {turn}: the full model keeps every limit, but covers only {100 * covers(found):.0f} %."
+    near = next((f" ({r.name} {r.peak_c:.1f} °C, CEM43 {r.cem43_min:.1f} min)" for r in found.limits), "")
+    return f"{start} the full model keeps every limit{near}, but covers only {share_words(covers(found))}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vertherm.planning.optimise.goal import share_words
 from vertherm.planning.optimise.judge import StructureJudgement
 from vertherm.planning.protocol import Limit
 
@@ -39,14 +40,14 @@ def binding_words(choice: Choice, limits: dict[str, Limit]) -> str:
     goal = choice.models.goal
     worst = reaching.judgement.binding
     within = (
-        f"within the limits at most {100 * best.judgement.coverage:.0f} % of lesion and margin is covered"
+        f"within the limits at most {share_words(best.judgement.coverage)} of lesion and margin is covered"
         if best.judgement.safe
         else "no dose keeps every limit"
     )
     dose = dose_words(reaching.dose, choice.arm)
     if not reaching.judgement.reached:
         most = f"no dose that may be chosen reaches {goal.words()}: {dose} covers "
-        return f"{target}: {most}{100 * reaching.judgement.coverage:.0f} %; {within}."
+        return f"{target}: {most}{share_words(reaching.judgement.coverage)}; {within}."
     if worst is None or reaching.judgement.safe:
         return f"{target}: {within}."
     return (

@@ -20,15 +20,6 @@ def target_of(case: Case, trajectory: Trajectory) -> Target:
     return min(case.targets, key=lambda target: float(np.linalg.norm(target.centre_mm - trajectory.tip_mm)))
 
 
-def tip_outside_mm(target: Target, trajectory: Trajectory) -> float:
-    """Distance from the tip to the lesion, 0 inside, mm (to the centres of its voxels, less half a voxel)."""
-    if float(target.mask.sample(trajectory.tip_mm, order=0, outside=0.0)) > 0:
-        return 0.0
-    voxels = target.mask.grid.world(np.argwhere(target.mask.data))
-    nearest = float(np.linalg.norm(voxels - trajectory.tip_mm, axis=1).min())
-    return max(0.0, nearest - 0.5 * float(target.mask.grid.spacing_mm.min()))
-
-
 def crossed(case: Case, placed: PlacedAntenna, protocol: Protocol) -> list[str]:
     """Names of structures that the rules of access forbid and this needle passes through."""
     kinds = tuple(kind for rule in protocol.access.obstacles if rule.forbidden for kind in rule.kinds)

@@ -11,11 +11,13 @@ from vertherm import RESEARCH_NOTICE
 from vertherm.core.provenance import provenance
 from vertherm.geometry.volume import FloatArray
 from vertherm.planning.assessment import Status
+from vertherm.planning.checks import tip_outside_mm
 from vertherm.planning.compare_plans import Comparison, shift_words, turn_deg
 from vertherm.planning.limits import worst
 from vertherm.planning.monitor.delivered import beyond_range, planned
+from vertherm.planning.optimise.goal import share_words
 from vertherm.planning.outline import Outline
-from vertherm.planning.replan.checks import target_of, tip_outside_mm
+from vertherm.planning.replan.checks import target_of
 from vertherm.planning.replan.outline import Parts, dose_rows, dose_words
 from vertherm.planning.replan.rows import (
     CheckRow,
@@ -136,7 +138,7 @@ def _words(parts: Parts, recommendation: Recommendation) -> str:
 def _short_of_goal(parts: Parts, now: str) -> str:
     judgement, dose = (parts.same, parts.same_dose) if parts.new is None else (parts.new.judgement, parts.new.dose)
     given = dose_words(dose, parts.places, parts.treatment.power_kind)
-    share = f"{100 * judgement.coverage:.0f} % of lesion and margin"
+    share = f"{share_words(judgement.coverage)} of lesion and margin"
     what = f"The best dose within the limits is {given}"
     if parts.new is None:
         what = f"The planned dose ({now}) keeps every limit"
@@ -151,7 +153,7 @@ def _why(parts: Parts) -> str:
         dose = f"CEM43 {min(binding.cem43_min, 1e4):.0f} min"
         found.append(f"with the planned dose {binding.name} reaches {binding.peak_c:.1f} °C and {dose}")
     if not parts.same.reached:
-        found.append(f"with the planned dose coverage is {100 * parts.same.coverage:.0f} %")
+        found.append(f"with the planned dose coverage is {share_words(parts.same.coverage)}")
     return " and ".join(found)
 
 
