@@ -100,9 +100,6 @@ def predict(
         timings["full_wave"] = time.perf_counter() - start
     start = time.perf_counter()
     work, tasks = plan_runs(case, treatment, protocol, numerics, setup, lesions, run_members, space)
-    if len(tasks) == 1:
-        # One member alone runs in this process and may have every core.
-        work = replace(work, threads=workers or os.cpu_count() or 1)
     outcomes, envelope = run_tasks(work, tasks, workers=workers, address=address, progress=progress)
     timings["members"] = time.perf_counter() - start
     sampling = _sampling(work, tasks, numerics)

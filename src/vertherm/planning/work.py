@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from vertherm.core.errors import SolverError
 from vertherm.core.progress import Progress, silent
 from vertherm.ensemble.distributions import Sample
-from vertherm.ensemble.runner import Outcome, run
+from vertherm.ensemble.runner import ADDRESS_VARIABLE, Outcome, run
 from vertherm.geometry.volume import Grid
 from vertherm.heat.member import NOMINAL, Member
 from vertherm.heat.result import FAILED
@@ -21,6 +22,9 @@ from vertherm.planning.evaluate import LesionOnGrid, evaluate, failed_outcome
 from vertherm.planning.outcome import MemberOutcome
 from vertherm.planning.protocol import Protocol
 from vertherm.planning.uncertainty import READINGS, Uncertainty, in_reading
+
+FEW = 4
+"""Tasks a worker up to which an idle one at the end counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,8 +162,17 @@ def run_tasks(
     samples = sum(task.sample is not None for task in tasks)
     label = f"{samples} samples, {2 * samples + len(tasks) - samples} runs" if samples else f"{len(tasks)} members"
     fold = Fold(work, tasks, envelope)
-    found = run(
-        function, tasks, shared=work, workers=workers, address=address, progress=progress, label=label, consume=fold
+    first = _alone(tasks, workers, address)
+    found = run(function, tasks[:first], shared=replace(work, threads=_cores(workers)), workers=1, consume=fold)
+    found += run(
+        function,
+        tasks[first:],
+        shared=work,
+        workers=workers,
+        address=address,
+        progress=progress,
+        label=label,
+        consume=lambda outcome: fold(replace(outcome, index=outcome.index + first)),
     )
     outcomes = [member for outcome in found for member in outcome.value]
     if all(member.failed for member in outcomes):
@@ -167,3 +180,17 @@ def run_tasks(
         advice = "run with --workers 1, or with a larger [numerics] spacing_mm" if lost else ""
         raise SolverError("Every member failed.", where="members", got=outcomes[0].status, advice=advice)
     return outcomes, envelope
+
+
+def _alone(tasks: Sequence[Task], workers: int, address: str | None) -> int:
+    """1 where the nominal member runs in this process with every core, because workers would stand idle at the end.
+
+    Of many tasks one more makes little difference.
+    """
+    count = _cores(workers)
+    odd = len(tasks) == 1 or (len(tasks) % count == 1 and len(tasks) <= FEW * count)
+    return int(odd and address is None and not os.environ.get(ADDRESS_VARIABLE))
+
+
+def _cores(workers: int) -> int:
+    return workers or os.cpu_count() or 1

@@ -63,6 +63,19 @@ def test_the_other_drying_is_run_where_it_is_the_worse() -> None:
     assert {m.drying for m in usual if m.power == "net"} != {m.drying for m in other if m.power == "net"}
 
 
+def test_all_are_run_where_the_fast_model_passes_narrowly() -> None:
+    read = by_members([choice()])
+    target, cool = read.targets[0], {item.name: 0.2 for item in read.structures}
+    assert target.margin_mm is not None
+    # The margin that the fast model's worst member reads, brought to 0.1 mm beyond the goal, and to 1 mm.
+    for spare_mm, expected in ((0.1, len(all_worst(problem()))), (1.0, 3)):
+        lift = Correction(cool, {}, {target.name: spare_mm - target.margin_mm}, {target.name: 1.0})
+        told = by_members([choice(lift)])
+        assert told.reached
+        assert told.safe
+        assert len(worst_members(problem(), [choice(lift)])) == expected
+
+
 def test_without_members_all_that_can_be_the_worst_are_run() -> None:
     assert worst_members(problem(), [choice(members=())]) == all_worst(problem())
 

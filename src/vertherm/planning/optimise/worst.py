@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from vertherm.heat.member import Member, members
 from vertherm.planning.optimise.check import Checked
+from vertherm.planning.optimise.goal import Goal
 from vertherm.planning.optimise.judge import NO_CORRECTION, Correction, Judgement, reserve
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.optimise.several import Choice, joint
@@ -37,10 +38,14 @@ def worst_members(problem: Problem, choices: Sequence[Choice]) -> tuple[Member, 
     """The nominal member, and those that the fast model says are the worst for structures and for coverage.
 
     Which drying model that is depends on dose and place; both are read by the same fast model on the same cells, so
-    that their difference is known better than either.
+    that their difference is known better than either. Where it says already that a dose that passes comes
+    near to a limit or only just reaches the goal, all that can be the worst are run at once.
     """
     families = _families(problem)
     if not has_members(choices):
+        return all_worst(problem)
+    told = by_members(choices)
+    if told.safe and told.reached and near(problem.goal, told):
         return all_worst(problem)
     read = [joint([_of_members(choice, [n], NO_CORRECTION) for choice in choices]) for n in range(len(families))]
     safety = min(range(len(read)), key=lambda n: read[n].reserve)
@@ -72,8 +77,17 @@ def close(problem: Problem, found: Checked) -> bool:
     """True where a member that was not run might still change the verdict on a treatment that passes."""
     goal = problem.goal
     rows = [(row, problem.limits[row.name]) for row in found.limits]
-    near = any(reserve(r.peak_c, r.cem43_min, limit, goal.warn_is_limit) < CLOSE for r, limit in rows)
-    return near or any(row.margin_mm is None or row.margin_mm < goal.margin_mm + CLOSE_MM for row in found.coverage)
+    left = (reserve(r.peak_c, r.cem43_min, limit, goal.warn_is_limit) for r, limit in rows)
+    return _close(goal, left, (row.margin_mm for row in found.coverage))
+
+
+def near(goal: Goal, read: Judgement) -> bool:
+    """The same by the fast model's judgement."""
+    return _close(goal, (item.reserve for item in read.structures), (target.margin_mm for target in read.targets))
+
+
+def _close(goal: Goal, left: Iterable[float], margins: Iterable[float | None]) -> bool:
+    return any(share < CLOSE for share in left) or any(m is None or m < goal.margin_mm + CLOSE_MM for m in margins)
 
 
 def _families(problem: Problem) -> list[tuple[str, Family, Family]]:
