@@ -120,6 +120,23 @@ def test_a_structure_of_no_rule_is_no_obstacle_and_a_disc_only_costs() -> None:
     assert barred.admissible == 0
 
 
+@pytest.mark.parametrize(("aside_mm", "expected"), [(0.0, 0.860), (4.0, 1.157), (-4.0, 1.157)])
+def test_the_zone_needed_is_that_of_the_farthest_corner(aside_mm: float, expected: float) -> None:
+    """A cube of 12 mm (centres of its voxels to 5.5 mm), zone with half axes 15 x 10 mm, focus in the middle:
+    sqrt((5.5 / 15)^2 + 2 (5.5 / 10)^2) = 0.86; 4 mm beside it sqrt((5.5 / 15)^2 + 0.55^2 + 0.95^2) = 1.157.
+    """
+    tip = np.array([aside_mm, NEEDLE.focus_mm, 0.0])
+    way = Trajectory(np.array([aside_mm, -50.0, 0.0]), tip)
+    assert measure(scene(), rules(), NEEDLE, way, through=open_bone).zone_factor == pytest.approx(expected, abs=0.006)
+
+
+def test_one_path_of_the_front_goes_through_the_middle() -> None:
+    """A zone of 30 x 20 mm covers the lesion from many places: the smallest zone picks the needle in its middle."""
+    best = min(find(scene()).paths, key=lambda path: path.zone_factor)
+    assert np.linalg.norm(best.focus_ras_mm) < 1.5
+    assert best.zone_factor < 0.95
+
+
 def test_coverage_counts_voxels_in_the_zone() -> None:
     """Goal a cube of 12 mm, zone 30 x 20 mm about its middle: the corners lie at |(6, 6)| = 8.5 < 10 across."""
     result = find(scene())

@@ -243,7 +243,7 @@ def test_no_path_of_the_result_beats_another() -> None:
     assert 2 <= len(result.paths) <= 30
     assert [path.name for path in result.paths] == [f"P{n + 1}" for n in range(len(result.paths))]
     assert sorted(path.risk for path in result.paths) == [path.risk for path in result.paths]
-    cost = np.array([[p.risk, 1 - p.coverage, p.length_mm] for p in result.paths])
+    cost = np.array([[p.risk, p.zone_factor, p.length_mm] for p in result.paths])
     assert len(front(np.round(cost, 6))) == len(cost)
 
 

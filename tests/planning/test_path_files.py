@@ -114,10 +114,11 @@ def test_vtk(folder: Path) -> None:
     assert points[0].tolist() == [-40.0, -60.0, 10.0]
     assert text[11] == "LINES 3 9"
     assert text[12:15] == ["2 0 1", "2 2 3", "2 4 5"]
-    assert text[15:17] == ["CELL_DATA 3", "FIELD paths 4"]
+    assert text[15:17] == ["CELL_DATA 3", "FIELD paths 5"]
     assert text[17:21] == ["number 1 3 int", "1", "2", "3"]
     assert text[21] == "risk 1 3 float"
-    assert text[30] == "L%C3%A4sion%2C%20L3%20P1"
+    assert text[29:33] == ["zone_factor 1 3 float", "0.9", "0.9", "0.9"]
+    assert text[34] == "L%C3%A4sion%2C%20L3%20P1"
 
 
 def test_two_targets_whose_names_look_alike_keep_their_files(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -85,6 +86,8 @@ class NeedlePath:
         risk: weighted sum of the soft scores; smaller is better.
         crosses: names of what it passes through on purpose (own vertebra, ilium, muscle left out).
         notes: what a person must read.
+        zone_factor: smallest factor on the axes of the reference zone with which it holds lesion and margin: small
+            where the needle lies in the middle; nan: not computed.
         only_in_set: not of the front itself: it belongs to a set of several needles.
     """
 
@@ -111,6 +114,7 @@ class NeedlePath:
     crosses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     only_in_set: bool = False
+    zone_factor: float = math.nan
 
     @property
     def nearest(self) -> Clearance | None:
@@ -136,6 +140,11 @@ class Refusal:
     alone: int
     best_miss: float
     unit: str
+
+    @property
+    def miss_words(self) -> str:
+        """By how little the nearest of those misses; never nothing."""
+        return f"{'under 0.05' if self.best_miss < 0.05 else format(self.best_miss, '.1f')} {self.unit}"
 
 
 @dataclass(frozen=True)
@@ -167,7 +176,7 @@ class AccessResult:
         level: its vertebra.
         position: of the patient, as assumed for the reachable side.
         needle: the instrument.
-        paths: the Pareto front over risk, coverage and length, best risk first; then what only sets need.
+        paths: the Pareto front over risk, size of the zone and length, best risk first; then what only sets need.
         sets: combinations of several needles, best first.
         candidates, admissible: how many were looked at, how many kept every rule.
         refusals: by rule, most frequent first.

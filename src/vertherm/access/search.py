@@ -5,7 +5,8 @@
 3. Obstacles: cells that surely or possibly break a rule decide most needles in one walk, exact distances between the
    needle's axis and the voxels' boxes the rest (:mod:`vertherm.access.fields`): every decision is the exact one.
 4. Bone: approach, incidence and pedicle, of those that broke at most one rule.
-5. Risk and coverage of the admissible ones, the front over risk, coverage and length, and sets of several needles.
+5. Risk, coverage and zone needed of the admissible ones, their front over risk, zone and length, and sets of several
+   needles.
 
 The work is proportional to the number of candidates.
 """
@@ -61,12 +62,13 @@ class _Survivors:
     ways: Ways
     risk: FloatArray
     coverage: FloatArray
+    zone_factor: FloatArray
 
     @property
     def costs(self) -> FloatArray:
         # A length that the field of view cut off is none to compare by.
         length = np.where(self.ways.at_edge, 0.0, self.ways.length_mm)
-        return np.stack([self.risk, 1.0 - self.coverage, np.round(length, 6)], axis=1)
+        return np.stack([self.risk, self.zone_factor, np.round(length, 6)], axis=1)
 
 
 def find_paths(
@@ -121,7 +123,7 @@ def find_paths(
     looked, ways, refusals = _through_the_bone(asked, pairs, left, verdicts, threads)
     clock.lap("bone", 0.8)
     goal = goal_points(scene.goal, RANK_POINTS)
-    good = _Survivors(ways, risks(asked, obstacles, ways, threads), covered(asked, goal, ways, threads))
+    good = _Survivors(ways, risks(asked, obstacles, ways, threads), *covered(asked, goal, ways, threads))
     clock.lap("scores", 0.9)
     paths, sets = _chosen(asked, obstacles, good, keep, needles)
     clock.lap("front", 1.0)

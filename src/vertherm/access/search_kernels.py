@@ -114,13 +114,20 @@ def zone_cover(points, focus, axis, long_half, short_half, inside):
 
 
 @njit(cache=True, nogil=True)
-def coverages(points, weights, foci, axes, long_half, short_half, share):
-    """Weighted share of the points in the spheroid of each needle, into share (n,); weights (m,) add up to 1."""
-    inside = np.empty(points.shape[0], np.bool_)
+def coverages(points, weights, foci, axes, long_half, short_half, share, factor):
+    """Weighted share of the points in the spheroid of each needle, into share (n,), and the smallest factor on its axes
+    with which it holds all of them, into factor (n,); weights (m,) add up to 1."""
     for n in range(share.size):
-        zone_cover(points, foci[n], axes[n], long_half, short_half, inside)
-        total = 0.0
-        for m in range(inside.size):
-            if inside[m]:
+        total, largest = 0.0, 0.0
+        for m in range(points.shape[0]):
+            along, square = 0.0, 0.0
+            for i in range(3):
+                off = points[m, i] - foci[n, i]
+                along += off * axes[n, i]
+                square += off * off
+            along *= along
+            level = along / long_half**2 + (square - along) / short_half**2
+            if level <= 1.0 + 1e-9:
                 total += weights[m]
-        share[n] = total
+            largest = max(largest, level)
+        share[n], factor[n] = total, np.sqrt(largest)

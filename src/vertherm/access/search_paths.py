@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -28,12 +29,18 @@ def breach_grade(breach_mm: float) -> str:
 
 def paths_of(asked: Question, obstacles: Obstacles, ways: Ways, names: list[str]) -> tuple[NeedlePath, ...]:
     """Paths with all that is known of them, in the order given."""
-    risk, coverage = risks(asked, obstacles, ways), covered(asked, goal_points(asked.scene.goal), ways)
+    risk, (coverage, factor) = risks(asked, obstacles, ways), covered(asked, goal_points(asked.scene.goal), ways)
     found = asked.scene.lesion
     centroid = found.grid.world(np.argwhere(found.data)).mean(axis=0)
     outside = nearest_mm(obstacles, obstacles.lesion, ways.tips, ways.tips)[0]
     return tuple(
-        _path(asked, obstacles, ways, n, name, float(risk[n]), float(coverage[n]), centroid, float(outside[n]))
+        replace(
+            _path(asked, obstacles, ways, n, name, centroid),
+            risk=float(risk[n]),
+            coverage=float(coverage[n]),
+            zone_factor=float(factor[n]),
+            tip_outside_mm=float(outside[n]),
+        )
         for n, name in enumerate(names)
     )
 
@@ -44,11 +51,9 @@ def _path(
     ways: Ways,
     n: int,
     name: str,
-    risk: float,
-    coverage: float,
     centroid: FloatArray,
-    outside_mm: float,
 ) -> NeedlePath:
+    """One path; scores and what is known of all of them at once are filled in by the caller."""
     entry, tip, axis = ways.entries[n], ways.tips[n], ways.axes[n]
     focus = tip + asked.needle.focus_mm * axis
     near = _near(asked, obstacles, ways, n)
@@ -72,9 +77,9 @@ def _path(
         breach_mm=float(ways.breach_mm[n]),
         breach_grade="" if np.isnan(wall) else breach_grade(float(ways.breach_mm[n])),
         tip_to_target_mm=float(np.linalg.norm(tip - centroid)),
-        tip_outside_mm=outside_mm,
-        coverage=coverage,
-        risk=risk,
+        tip_outside_mm=np.nan,
+        coverage=np.nan,
+        risk=np.nan,
         crosses=_crosses(asked, ways, n, near),
         notes=_notes(asked, ways, n, near, gantry),
     )

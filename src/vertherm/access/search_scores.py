@@ -1,4 +1,4 @@
-"""Soft scores of needle paths: risk, and the share of the goal within the reference zone.
+"""Soft scores of needle paths: risk, the share of the goal within the reference zone, and how large that must be.
 
 Risk is a weighted sum without a unit; it orders paths and measures nothing:
 
@@ -179,16 +179,17 @@ def goal_points(goal: Volume, most: int | None = None) -> GoalPoints:
     return GoalPoints(np.ascontiguousarray(middle), count / count.sum())
 
 
-def covered(asked: Question, goal: GoalPoints, ways: Ways, threads: int = 1) -> FloatArray:
-    """Share of the goal in each path's reference zone, (n,), 0 to 1."""
+def covered(asked: Question, goal: GoalPoints, ways: Ways, threads: int = 1) -> tuple[FloatArray, FloatArray]:
+    """Share of the goal in each path's reference zone, (n,), 0 to 1; and the smallest factor on the zone's axes with
+    which it holds all of it, (n,), to a hundredth."""
     from vertherm.access.search_kernels import coverages
 
-    share, axes = np.empty(len(ways)), ways.axes
+    share, factor, axes = np.empty(len(ways)), np.empty(len(ways)), ways.axes
     foci = ways.tips + asked.needle.focus_mm * axes
     long_half, short_half = 0.5 * asked.needle.zone_long_mm, 0.5 * asked.needle.zone_short_mm
 
     def work(part: slice) -> None:
-        coverages(goal.points, goal.weights, foci[part], axes[part], long_half, short_half, share[part])
+        coverages(goal.points, goal.weights, foci[part], axes[part], long_half, short_half, share[part], factor[part])
 
     shared_out(work, len(ways), threads, chunk=4096)
-    return np.round(share, 6)
+    return np.round(share, 6), np.round(factor, 2)

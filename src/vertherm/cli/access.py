@@ -64,7 +64,7 @@ def tell_access(result: AccessResult) -> None:
         typer.echo(f"  {_line(path)}")
     if not result.paths:
         for refusal in result.refusals[:6]:
-            only = f"; {refusal.alone} break only this, by {refusal.best_miss:.1f} {refusal.unit} at best"
+            only = f"; {refusal.alone} break only this, by {refusal.miss_words} at best"
             typer.echo(f"  {refusal.count} refused: {refusal.reason}{only if refusal.alone else ''}")
     if result.not_labelled:
         typer.echo(f"  Not labelled, so not avoided: {', '.join(result.not_labelled)}.")
@@ -78,5 +78,6 @@ def _line(path: NeedlePath) -> str:
     depth = f"{path.length_mm:.0f} mm" if path.entry_kind == "skin" else f"{path.length_mm:.0f} mm to the image's edge"
     return (
         f"{path.name}: {path.approach.value}, {path.side}, {depth}, axial {path.axial_deg:+.0f}°, cranio-caudal "
-        f"{path.cranio_caudal_deg:+.0f}°{near}; covers {100 * path.coverage:.0f} %, risk {path.risk:.2f}"
+        f"{path.cranio_caudal_deg:+.0f}°{near}; covers {100 * path.coverage:.0f} %, "
+        f"zone needed {path.zone_factor:.2f}, risk {path.risk:.2f}"
     )

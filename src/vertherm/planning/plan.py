@@ -62,6 +62,9 @@ class PathRow(_Row):
     crosses: list[str] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
     only_in_set: bool = Field(default=False, description="not of the front: it belongs to a set of several needles")
+    zone_factor: float | None = Field(
+        default=None, description="smallest factor on the reference zone's axes with which it holds lesion and margin"
+    )
 
 
 class RefusalRow(_Row):

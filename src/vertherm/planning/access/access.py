@@ -227,6 +227,7 @@ def path_row(path: NeedlePath) -> PathRow:
         entry_ras_mm=_point(needle.entry_mm),
         tip_ras_mm=_point(needle.tip_mm),
         focus_ras_mm=_point(path.focus_ras_mm),
+        zone_factor=path.zone_factor if math.isfinite(path.zone_factor) else None,
         pedicle_wall_mm=None if wall is None or not math.isfinite(wall) else float(wall),
         clearances=[
             ClearanceRow.model_validate(

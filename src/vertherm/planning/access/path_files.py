@@ -47,6 +47,7 @@ COLUMNS = (
     ("tip_to_target", "mm"),
     ("tip_outside", "mm"),
     ("coverage", "share"),
+    ("zone_factor", "1"),
     ("risk", "1"),
     ("nearest", ""),
     ("nearest_distance", "mm"),
@@ -152,10 +153,11 @@ def vtk_lines(results: Sequence[AccessResult]) -> str:
         *(f"2 {2 * n} {2 * n + 1}" for n in range(len(rows))),
     ]
     if rows:
-        lines += [f"CELL_DATA {len(rows)}", "FIELD paths 4"]
+        lines += [f"CELL_DATA {len(rows)}", "FIELD paths 5"]
         lines += _field("number", "int", [str(number) for number, _, _ in rows])
         lines += _field("risk", "float", [f"{path.risk:.6g}" for _, _, path in rows])
         lines += _field("coverage", "float", [f"{path.coverage:.6g}" for _, _, path in rows])
+        lines += _field("zone_factor", "float", [f"{path.zone_factor:.6g}" for _, _, path in rows])
         lines += _field("name", "string", [_vtk_text(f"{r.target} {p.name}") for _, r, p in rows])
     return "\n".join(lines) + "\n"
 
@@ -220,7 +222,8 @@ def _cells(number: int, result: AccessResult, path: NeedlePath) -> list[str]:
     cells = [str(number), result.target, str(result.level), path.name, path.approach.value, path.side]
     cells += [result.position, path.entry_kind, *ends, *map(_number, (*metrics, path.incidence_deg))]
     cells += [_number(path.pedicle_wall_mm), _number(path.breach_mm), path.breach_grade]
-    cells += [_number(v) for v in (path.tip_to_target_mm, path.tip_outside_mm, path.coverage, path.risk)]
+    scores = (path.coverage, path.zone_factor, path.risk)
+    cells += [_number(v) for v in (path.tip_to_target_mm, path.tip_outside_mm, *scores)]
     return [*cells, *near, _number(result.needle.radius_mm), "; ".join(path.crosses), "; ".join(path.notes)]
 
 

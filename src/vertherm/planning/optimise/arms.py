@@ -87,7 +87,8 @@ def arms(problem: Problem, target: Target, access: AccessResult, *, sets: bool |
     several = plan.max_needles > 1 if sets is None else sets
     groups: list[tuple[NeedlePath, ...]] = []
     if sets is not True:
-        groups += [(path,) for path in diverse(access.paths, plan.paths)]
+        alone = [path for path in access.paths if not path.only_in_set]
+        groups += [(path,) for path in diverse(alone, plan.paths)]
     if several:
         most = max(plan.max_needles, 2)
         groups += [tuple(access.path(name) for name in s.paths) for s in access.sets if len(s.paths) <= most][:SETS]
@@ -110,19 +111,25 @@ def _calibration(problem: Problem) -> DeviceCalibration | None:
 
 
 def diverse(paths: Sequence[NeedlePath], count: int) -> list[NeedlePath]:
-    """The path of least risk, the one of most coverage, then those that differ most from what is taken."""
+    """The path of least risk, the one that the smallest zone is enough for, the best compromise of both, and then those
+    that differ most from what is taken."""
     if not paths:
         return []
-    taken = [paths[0]]
-    best = max(paths, key=lambda path: (path.coverage, -path.risk))
-    if best is not paths[0] and count > 1:
-        taken.append(best)
+    central = min(paths, key=lambda path: (path.zone_factor, -path.coverage, path.risk))
+    taken = list(dict.fromkeys([paths[0], central, _compromise(paths)]))[:count]
     left = [path for path in paths if path not in taken]
     while left and len(taken) < count:
         chosen = max(left, key=lambda path: (min(difference(path, other) for other in taken), -path.risk))
         taken.append(chosen)
         left.remove(chosen)
     return taken
+
+
+def _compromise(paths: Sequence[NeedlePath]) -> NeedlePath:
+    """The path with the least sum of risk and zone, each as a share of its range."""
+    scores = np.array([(path.risk, path.zone_factor) for path in paths])
+    scaled = (scores - scores.min(axis=0)) / np.maximum(np.ptp(scores, axis=0), 1e-9)
+    return paths[int(np.argmin(scaled.sum(axis=1)))]
 
 
 def difference(one: NeedlePath, other: NeedlePath) -> float:

@@ -41,7 +41,7 @@ def no_path(access: AccessResult) -> list[Relaxation]:
             what=f"{access.target}: relax the rule «{refusal.rule}»",
             kind="rule",
             effect=f"{refusal.alone} of {access.candidates} candidate paths break only this rule ({refusal.reason}), "
-            f"the nearest by {refusal.best_miss:.1f} {refusal.unit}; nothing was computed for them",
+            f"the nearest by {refusal.miss_words}; nothing was computed for them",
         )
         for refusal in useful[:RULES_SHOWN]
     ]
