@@ -133,7 +133,7 @@ def test_percentiles_of_nothing_are_none() -> None:
 def assessed(outcomes: list[MemberOutcome], envelope: Envelope) -> tuple[Assessment, Scene]:
     treatment = constant_power(15.0, 120.0, tip_mm=TIP_MM, entry_mm=ENTRY_MM)
     numbers = sorted({o.sample for o in outcomes if o.sample})
-    sampling = Sampling(uncertainty().space, [uncertainty().space.nominal for _ in numbers], 7)
+    sampling = Sampling(uncertainty().space, {n: uncertainty().space.nominal for n in numbers}, 7)
     found = assess(
         case(), treatment, PROTOCOL, COARSE, setup(), outcomes, [], [], {}, {}, envelope, sampling if numbers else None
     )

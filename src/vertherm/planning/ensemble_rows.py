@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -19,10 +19,10 @@ NO_ZONE_MM = -1e3
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
-    """What was sampled: parameters, the value of each in every sample, and the seed."""
+    """What was sampled: parameters, the value of each in every sample by its number, and the seed."""
 
     space: Space
-    samples: list[Sample]
+    samples: Mapping[int, Sample]
     seed: int
 
 
@@ -74,7 +74,7 @@ def ensemble_row(outcomes: Sequence[MemberOutcome], sampling: Sampling) -> Ensem
         coverage_rule=safety.replace("95th", "5th"),
         parameters=parameter_rows(sampling.space),
         failed=[_failed(o, sampling) for o in outcomes if o.status != SETTLED],
-        values=[in_words(sample) for sample in sampling.samples],
+        values=[in_words(sample) for sample in sampling.samples.values()],
     )
 
 
@@ -94,7 +94,7 @@ def parameter_rows(space: Space) -> list[ParameterRow]:
 
 
 def _failed(outcome: MemberOutcome, sampling: Sampling) -> FailedRow:
-    values = in_words(sampling.samples[outcome.sample - 1]) if outcome.sample else {}
+    values = in_words(sampling.samples[outcome.sample]) if outcome.sample else {}
     return FailedRow(member=outcome.name, status=outcome.status, sample=values)
 
 

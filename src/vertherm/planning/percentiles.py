@@ -18,6 +18,13 @@ CONFIDENCE = 0.95
 NEEDED = smallest_sample(SHARE, CONFIDENCE)
 
 
+def worst_decides(samples: int) -> bool:
+    """True where the worst sample is the bound: few of them, or not so many that the bound lies within them."""
+    if samples < NEEDED:
+        return True
+    return tolerance_bound([float(n) for n in range(samples)], SHARE, CONFIDENCE, "upper").rank == 1
+
+
 def rule(n: int, side: Side, rank: int, enough: bool) -> str:
     """The rule behind a bound, in words."""
     name = "95th" if side == "upper" else "5th"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,7 @@ def predict(
     space: Space | None = None,
     also: Sequence[LesionOnGrid] = (),
     setup: Setup | None = None,
+    only: Collection[int] = (),
     progress: Progress = silent,
 ) -> CaseResult:
     """Predict one treatment of one case with every member and judge it by the worst, or by percentiles of samples.
@@ -75,6 +76,7 @@ def predict(
         also: further volumes whose coverage the outcomes shall hold (a lesion with its margin); no row names them.
         setup: one made before for the same needles, already checked by the full wave where that was asked for; its
             schedule gives way to that of ``treatment``.
+        only: numbers of the samples that are run, from 1; empty: all. A few of them bound nothing: the worst decides.
 
     Raises:
         InputError: the treatment does not fit the anatomy, or no workers at ``address``.
@@ -99,7 +101,7 @@ def predict(
         notes = [*notes, *said]
         timings["full_wave"] = time.perf_counter() - start
     start = time.perf_counter()
-    work, tasks = plan_runs(case, treatment, protocol, numerics, setup, lesions, run_members, space)
+    work, tasks = plan_runs(case, treatment, protocol, numerics, setup, lesions, run_members, space, only)
     outcomes, envelope = run_tasks(work, tasks, workers=workers, address=address, progress=progress)
     timings["members"] = time.perf_counter() - start
     sampling = _sampling(work, tasks, numerics)
@@ -119,22 +121,24 @@ def plan_runs(
     lesions: tuple[LesionOnGrid, ...],
     run_members: Sequence[Member] | None = None,
     space: Space | None = None,
+    only: Collection[int] = (),
 ) -> tuple[Work, list[Task]]:
-    """What a prediction runs: the standard members, or the nominal one and then every sample."""
+    """What a prediction runs: the standard members, or the nominal one and then every sample (or ``only`` some)."""
     factor = 1.0 if setup.full_wave else protocol.local_sar.factor
     standard = tuple(run_members or members(factor, treatment.power_kind))
     if not numerics.ensemble:
         return Work(setup, protocol, lesions), [Task(member) for member in standard]
     uncertainty = Uncertainty.of(setup, case.anatomy, space or calibrated_space(space_for(protocol), treatment))
     points = unit_points(numerics.ensemble, len(uncertainty.space.parameters), numerics.ensemble_seed)
-    samples = [Task(number=i, sample=uncertainty.space.sample(u)) for i, u in enumerate(points, 1)]
+    numbered = [(n, u) for n, u in enumerate(points, 1) if not only or n in only]
+    samples = [Task(number=n, sample=uncertainty.space.sample(u)) for n, u in numbered]
     return Work(setup, protocol, lesions, uncertainty), [Task(standard[0]), *samples]
 
 
 def _sampling(work: Work, tasks: Sequence[Task], numerics: Numerics) -> Sampling | None:
     if work.uncertainty is None:
         return None
-    samples = [task.sample for task in tasks if task.sample is not None]
+    samples = {task.number: task.sample for task in tasks if task.sample is not None}
     return Sampling(work.uncertainty.space, samples, numerics.ensemble_seed)
 
 

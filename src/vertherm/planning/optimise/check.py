@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,7 @@ class Checked:
         result: the prediction.
         limits: a row for every structure with a limit, worst first.
         coverage: a row for every target.
+        partial: some of the samples were run alone: such an answer may refuse a treatment, never pass it.
         not_assessed: names of required structures that nothing is known of, and why, in words.
     """
 
@@ -53,6 +54,7 @@ class Checked:
     coverage: tuple[CoverageRow, ...]
     not_assessed: dict[str, str]
     warn_is_limit: bool
+    partial: bool = False
 
     @property
     def broken(self) -> tuple[LimitRow, ...]:
@@ -79,8 +81,9 @@ def check(
     *,
     run_members: Sequence[Member] | None = None,
     setup: Setup | None = None,
+    only: Collection[int] = (),
 ) -> Checked:
-    """Run the full model on a treatment and read limits and goal from it."""
+    """Run the full model on a treatment and read limits and goal from it; ``only``: numbers of the samples to run."""
     goal = problem.goal
     result = predict(
         problem.case,
@@ -93,6 +96,7 @@ def check(
         space=problem.space,
         also=goal_volumes(problem),
         setup=setup,
+        only=only,
         progress=problem.progress,
     )
     rows = result.assessment.structures
@@ -100,7 +104,7 @@ def check(
     limits = nearest_first(problem, [row for row in limits if row.name in problem.limits])
     coverage = [coverage_row(goal, target.name, result.outcomes) for target in problem.case.targets]
     unknown = {row.name: row.words for row in rows if row.status == "not assessed"}
-    return Checked(treatment, result, tuple(limits), tuple(coverage), unknown, goal.warn_is_limit)
+    return Checked(treatment, result, tuple(limits), tuple(coverage), unknown, goal.warn_is_limit, bool(only))
 
 
 def goal_volumes(problem: Problem) -> tuple[LesionOnGrid, ...]:

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from vertherm.ensemble.order_statistics import tolerance_bound
 from vertherm.planning.optimise.dose import Doses, Found, Lattice, Pattern, search_doses
 from vertherm.planning.optimise.judge import Judge, Judgement, worse
 from vertherm.planning.optimise.models import Model, Models
-from vertherm.planning.percentiles import CONFIDENCE, NEEDED, SHARE
+from vertherm.planning.percentiles import worst_decides
 from vertherm.planning.surrogate.dose import Dose
 from vertherm.planning.surrogate.readings import Readings, joined
 
@@ -57,8 +56,7 @@ def _worst_decides(part: Model) -> bool:
     judge, n = part.judge, part.surrogate.n - 1
     if judge.background.peak_c or judge.background.cem43_min:
         return False
-    ranks = list(map(float, range(n)))
-    return not judge.sampled or n < NEEDED or tolerance_bound(ranks, SHARE, CONFIDENCE, "upper").value == n - 1
+    return not judge.sampled or worst_decides(n)
 
 
 def _first(part: Model, pattern: Pattern, lattice: Lattice) -> set[int]:

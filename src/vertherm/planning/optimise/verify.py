@@ -18,14 +18,24 @@ from vertherm.planning.optimise.models import SPACING_MM, Model, build
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.optimise.several import Choice, choose, corrected, joint, joint_first, together
 from vertherm.planning.optimise.words import dose_words
-from vertherm.planning.optimise.worst import all_worst, by_members, close, has_members, nominal_member, worst_members
+from vertherm.planning.optimise.worst import (
+    all_worst,
+    by_members,
+    close,
+    has_members,
+    nominal_member,
+    worst_members,
+    worst_samples,
+)
 from vertherm.planning.percentiles import NEEDED
 from vertherm.planning.plan import PlanStatus
 from vertherm.planning.predict import full_wave_setup, scheduled
 from vertherm.planning.setup import make_setup
 
 TRIES = 2
-"""Doses that the full model is asked about, at most."""
+"""Doses that get a whole answer of the full model, at most."""
+TURNS = 5
+"""Doses that it is asked about at all: most are refused by the few samples that the fast model calls the worst."""
 
 Ask = Callable[[Sequence[Choice]], Checked]
 
@@ -59,9 +69,10 @@ def provisional(problem: Problem, choices: Sequence[Choice]) -> Outcome:
     def ask(now: Sequence[Choice]) -> Checked:
         chosen = treatment(problem, [(c.arm, c.found.dose) for c in now])
         few, most = worst_members(problem, now), all_worst(problem)
-        found = check(problem, chosen, problem.numerics, run_members=few, setup=setup)
-        if len(few) < len(most) and found.safe and found.reached and close(problem, found):
-            found = check(problem, chosen, problem.numerics, run_members=most, setup=setup)
+        with problem.clock.step("full model"):
+            found = check(problem, chosen, problem.numerics, run_members=few, setup=setup)
+            if len(few) < len(most) and found.safe and found.reached and close(problem, found):
+                found = check(problem, chosen, problem.numerics, run_members=most, setup=setup)
         return found
 
     return _tried(problem, anchored(problem, choices, setup), ask, "provisional")
@@ -93,7 +104,11 @@ def anchored(problem: Problem, choices: Sequence[Choice], setup: Setup) -> list[
 
 
 def verified(problem: Problem, choices: Sequence[Choice]) -> Outcome:
-    """Full wave first, then the dose anew, then the full ensemble: verified only if that keeps limits and goal."""
+    """Full wave first, then the dose anew, then the full ensemble: verified only if that keeps limits and goal.
+
+    Every sample must do so (or all but a few of very many), so a dose is first tried on those that the fast model
+    calls the worst: what they refuse needs no further runs.
+    """
     numerics = full_numerics(problem)
     with problem.clock.step("full wave"):
         bare = _bare_setup(problem, choices, numerics)
@@ -105,7 +120,14 @@ def verified(problem: Problem, choices: Sequence[Choice]) -> Outcome:
 
     def ask(chosen: Sequence[Choice]) -> Checked:
         given = treatment(problem, [(c.arm, c.found.dose) for c in chosen])
-        return check(problem, given, numerics, setup=setup)
+        few = worst_samples(chosen, numerics.ensemble)
+        if few:
+            with problem.clock.step("worst samples"):
+                found = check(problem, given, numerics, setup=setup, only=few)
+            if not (found.safe and found.reached):
+                return found
+        with problem.clock.step("full model"):
+            return check(problem, given, numerics, setup=setup)
 
     outcome = _tried(problem, now, ask, "verified")
     # Without the full wave the ensemble is as large, but the field beside the canal is not checked.
@@ -138,12 +160,13 @@ def _tried(problem: Problem, choices: list[Choice], ask: Ask, status: PlanStatus
     notes: list[str] = []
     kept: tuple[list[Choice], Checked] | None = None
     fix: Correction = NO_CORRECTION
-    for turn in range(1, TRIES + 1):
+    whole_answers = 0
+    for turn in range(1, TURNS + 1):
         whole = joint(choices)
         if not whole.safe or (turn > 1 and not whole.reached and kept is not None):
             break
-        with problem.clock.step("full model"):
-            found = ask(choices)
+        found = ask(choices)
+        whole_answers += not found.partial
         # The samples decide too: where the full model ran members only, the surrogate's samples must reach the goal.
         only_members = found.result.assessment.ensemble is None and any(c.sampled.judge.sampled for c in choices)
         if found.safe and found.reached and (whole.reached or not only_members):
@@ -152,7 +175,7 @@ def _tried(problem: Problem, choices: list[Choice], ask: Ask, status: PlanStatus
             kept = choices, found
         notes.append(_missed(found, turn, choices, whole.coverage))
         problem.progress(notes[-1].rstrip("."), 1.0)
-        if turn == TRIES:
+        if whole_answers == TRIES or turn == TURNS:
             break
         fix = _measured(problem, fix, choices, found)
         with problem.clock.step("dose again"):

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from vertherm.heat.member import Member, members
 from vertherm.planning.optimise.check import Checked
 from vertherm.planning.optimise.goal import Goal
 from vertherm.planning.optimise.judge import NO_CORRECTION, Correction, Judgement, reserve
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.optimise.several import Choice, joint
+from vertherm.planning.percentiles import worst_decides
 from vertherm.planning.surrogate.families import Family, worst_families
 
 CLOSE = 0.1
 """Where less of the way to a limit is left, the members that the fast model calls the less harmful are run too."""
 CLOSE_MM = 0.2
 """The same for the margin."""
+FOR_LIMITS, FOR_COVERAGE = 2, 4
+"""Samples that a dose of a verified plan is tried on first."""
 
 
 def nominal_member(problem: Problem) -> Member:
@@ -52,6 +57,35 @@ def worst_members(problem: Problem, choices: Sequence[Choice]) -> tuple[Member, 
     cover = min(range(len(read)), key=lambda n: _covered(read[n]))
     chosen = nominal_member(problem), families[safety][1].member, families[cover][2].member
     return tuple(dict.fromkeys(chosen))
+
+
+def worst_samples(choices: Sequence[Choice], samples: int) -> tuple[int, ...]:
+    """Numbers of the samples that the fast model calls the worst, some for limits and some for coverage.
+
+    Empty where the worst sample does not decide: with so many samples that the bound lies within them, and where the
+    fast model holds others.
+
+    Args:
+        choices: arms and doses.
+        samples: of the full model.
+    """
+    found: set[int] = set()
+    for choice in choices:
+        part = choice.sampled
+        known = part.surrogate.samples + part.surrogate.failed
+        if not part.judge.sampled or known != samples or not worst_decides(samples):
+            return ()
+        readings = part.surrogate.readings(choice.found.dose)
+        binding, chosen = part.judge(readings).binding, set[int]()
+        if binding is not None:
+            peaks, doses = part.judge.structure_values(binding.name, readings)
+            chosen |= {int(n) for n in (*np.argsort(-peaks[1:])[:FOR_LIMITS], np.argmax(doses[1:]))}
+        for name in part.judge.targets:
+            margins = np.nan_to_num(part.judge.target_values(name, readings)[1][1:], nan=-np.inf)
+            chosen |= {int(n) for n in np.argsort(margins)[:FOR_COVERAGE]}
+        numbers = part.surrogate.sample_numbers
+        found |= {numbers[n] for n in chosen}
+    return tuple(sorted(found))
 
 
 def has_members(choices: Sequence[Choice]) -> bool:

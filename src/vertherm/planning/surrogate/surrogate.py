@@ -43,6 +43,7 @@ class Variant:
     """One patient: its safety reading says what structures suffer, its coverage reading what the lesion gets."""
 
     label: str
+    """"nominal", a drying model, or "sample 12"."""
     safety: Response
     coverage: Response
 
@@ -104,6 +105,11 @@ class Surrogate:
 
         wishes = Wishes(spacing_mm, margin_mm, samples, seed, longest_s, power_w, workers)
         return build(case, treatment, protocol, numerics or Numerics(), wishes, setup, progress)
+
+    @property
+    def sample_numbers(self) -> tuple[int, ...]:
+        """Numbers of the samples behind the variants after the first; those that have no result are left out."""
+        return tuple(int(variant.label.removeprefix("sample ")) for variant in self.variants[1:])
 
     @property
     def n(self) -> int:
