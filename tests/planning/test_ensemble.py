@@ -269,6 +269,11 @@ def test_same_seed_same_samples_and_a_longer_run_begins_alike() -> None:
         numerics = COARSE.model_copy(update={"ensemble": n, "ensemble_seed": seed})
         return plan_runs(case(), treatment, PROTOCOL, numerics, setup(), ())[1]
 
+    numerics = COARSE.model_copy(update={"ensemble": 4, "ensemble_seed": 1})
+    some = plan_runs(case(), treatment, PROTOCOL, numerics, setup(), (), only=(2, 4))[1]
+    assert some == [planned(4, 1)[n] for n in (0, 2, 4)], (
+        "the nominal run, and the samples asked for with their numbers"
+    )
     assert planned(4, 1) == planned(4, 1)
     assert planned(6, 1)[:5] == planned(4, 1)
     assert planned(4, 1)[1].sample != planned(4, 2)[1].sample

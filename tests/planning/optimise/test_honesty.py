@@ -8,6 +8,7 @@ is a constant factor); no third try; otherwise "no safe plan" with nothing to ap
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,7 @@ from vertherm.planning.limits import judge as status_of
 from vertherm.planning.optimise import verify
 from vertherm.planning.optimise.cap import lacking_mm, share_left
 from vertherm.planning.optimise.check import GUARD_MM, Checked, correction
+from vertherm.planning.optimise.goal import SAME_MM
 from vertherm.planning.optimise.judge import NO_CORRECTION, Correction, Judge, Judgement, TargetJudgement
 from vertherm.planning.optimise.models import Model
 from vertherm.planning.optimise.problem import Problem
@@ -127,6 +129,16 @@ def test_no_plan_when_the_truth_has_none() -> None:
         assert outcome.checked.safe, "what is shown beside no plan keeps the limits too"
 
 
+def test_a_share_that_falls_short_always_changes_the_dose() -> None:
+    # One voxel is missed though the surface lies 0.1 mm beyond the lesion: the corrected margin must not pass again.
+    problem = problem_for(margin_mm=2.0)
+    read = Judgement((), (TargetJudgement("target", 1.0, 1.0, 2.3, True),))
+    row = CoverageRow(target="target", coverage=0.995, lesion_coverage=1.0, margin_mm=2.1, reached=False)
+    found = SimpleNamespace(limits=(), coverage=(row,))
+    fix = correction(NO_CORRECTION, read, found, problem.goal, {"target": 4.19})  # type: ignore[arg-type]
+    assert 2.3 + fix.margin_mm["target"] < 2.0 - SAME_MM
+
+
 def test_more_dose_when_the_zone_falls_short() -> None:
     # The true zone is 6 % smaller, more than the 0.4 mm to spare: the second dose must reach x >= 25 / 0.94**2 = 28.3.
     problem, asked = problem_for(margin_mm=2.0), []
@@ -167,6 +179,28 @@ def test_a_plan_is_never_unsafe(heat: float, reach: float) -> None:
         assert judgement.coverage >= 0.999
     elif outcome.checked is not None:
         assert outcome.checked.safe
+
+
+def test_a_few_samples_may_refuse_a_dose_and_never_pass_it() -> None:
+    # The zone falls shorter with every answer; three doses are refused by a few samples, the fourth by none of all.
+    problem, asked = problem_for(margin_mm=2.0), []
+    answers = iter([(0.95, True), (0.88, True), (0.8, True), (0.8, False)])
+
+    def ask(choices: list[Choice]) -> Checked:
+        reach, partial = next(answers)
+        return replace(truth(problem, surrogate(reach=reach), asked)(choices), partial=partial)
+
+    outcome = verify._tried(problem, start(problem, surrogate()), ask, "verified")
+    assert outcome.status == "verified"
+    assert len(asked) == 4, "more than the whole answers that are allowed"
+    assert outcome.checked is not None
+    assert not outcome.checked.partial
+    assert sum("keeps every limit" in note for note in outcome.notes) == 3
+
+    def few(choices: list[Choice]) -> Checked:
+        return replace(truth(problem, surrogate(), asked)(choices), partial=True)
+
+    assert verify._tried(problem, start(problem, surrogate()), few, "verified").status == "no safe plan"
 
 
 def test_missing_cap() -> None:

@@ -14,7 +14,7 @@ import pytest
 from vertherm.planning.optimise.linear import LinearModel
 from vertherm.planning.surrogate.dose import Dose, Pulse
 from vertherm.planning.surrogate.linear import node_times
-from vertherm.planning.surrogate.sites import Sites
+from vertherm.planning.surrogate.sites import Sites, TargetSites
 
 TIMES = node_times(600.0, 900.0)
 
@@ -34,6 +34,16 @@ def test_scaled_before_doses_are_counted() -> None:
     assert expected.cem43_min[0] > 0.01
     assert found.peak_c == pytest.approx(expected.peak_c, rel=1e-6)
     assert found.cem43_min == pytest.approx(expected.cem43_min, rel=1e-4)
+
+
+def test_the_lesion_is_read_with_half_of_the_rise() -> None:
+    # A cell that ends at 2 K per W: at 20 W the level of 60 degC (23 K) is passed by 40 K, not by half of 40 K.
+    rise = (2.0 * (1.0 - np.exp(-TIMES / 30.0)))[None, :, None].astype(np.float32)
+    target = TargetSites(np.array([0]), np.array([0.0]), np.zeros((0, 2), int), 0.0, 1.0)
+    sites = Sites(np.array([7]), {}, {"lesion": target}, {})
+    model = LinearModel(("P1",), sites, TIMES, rise, rise, 37.0, "peak_c", 60.0)
+    covered = [model.readings(Dose((Pulse(watts, 600.0),))).targets["lesion"].coverage[0] for watts in (20.0, 24.0)]
+    assert covered == [0.0, 1.0]
 
 
 def test_other_structures_stay() -> None:

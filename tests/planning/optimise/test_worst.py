@@ -19,8 +19,9 @@ from vertherm.planning.optimise.dose import Found
 from vertherm.planning.optimise.judge import Correction, Judge, Judgement
 from vertherm.planning.optimise.models import Model, Models
 from vertherm.planning.optimise.several import Choice
-from vertherm.planning.optimise.worst import all_worst, by_members, close, worst_members
+from vertherm.planning.optimise.worst import all_worst, by_members, close, worst_members, worst_samples
 from vertherm.planning.surrogate.dose import Dose, Pulse
+from vertherm.planning.surrogate.readings import Readings, StructureReading, TargetReading
 
 DOSE = Dose((Pulse(25.0, 80.0),))
 
@@ -87,6 +88,37 @@ def test_members_are_read_with_the_correction_so_far() -> None:
     assert plain is not None
     assert raised is not None
     assert raised.peak_c - 37.0 == pytest.approx(1.5 * (plain.peak_c - 37.0), rel=1e-6)
+
+
+def sampled_choice(n: int, numbers: tuple[int, ...]) -> Choice:
+    """Samples whose peaks rise and whose margins fall with their place among the variants."""
+    asked = problem()
+    place = np.arange(n + 1.0)
+    readings = Readings(
+        {"canal": StructureReading(38.0 + 0.01 * place, 0.001 * place)},
+        {"target": TargetReading(np.ones(n + 1), np.ones(n + 1), np.abs(place - 20.0), 1e3)},
+        37.0,
+    )
+    reader: Any = SimpleNamespace(n=n + 1, sample_numbers=numbers, readings=lambda _: readings, members=())
+    judge = Judge(asked.goal, asked.limits, ("target",), sampled=True)
+    models = Models((Model(reader, judge),), asked.goal)
+    arm: Any = SimpleNamespace(name="P1")
+    doses: Any = SimpleNamespace(best=SimpleNamespace(dose=DOSE))
+    return Choice(arm, models, doses)
+
+
+def test_the_worst_samples_by_their_numbers() -> None:
+    # Sample 3 has no result: the variants after it carry the next numbers. Hottest: the last two variants (59 and 58 of
+    # them, numbers 60 and 59); least margin: variants 20, 19, 21 and 18, numbers 21, 20, 22 and 19.
+    numbers = tuple(n for n in range(1, 61) if n != 3)
+    chosen = worst_samples([sampled_choice(59, numbers)], 60)
+    assert {20, 21, 22, 59, 60} <= set(chosen)
+    assert len(chosen) == 6
+
+
+def test_no_sample_decides_alone_among_very_many() -> None:
+    assert worst_samples([sampled_choice(100, tuple(range(1, 101)))], 100) == ()
+    assert worst_samples([sampled_choice(59, tuple(range(1, 60)))], 93) == ()
 
 
 @pytest.mark.parametrize(("left_k", "margin_mm", "asked"), [(3.0, 1.0, False), (0.3, 1.0, True), (3.0, 0.1, True)])

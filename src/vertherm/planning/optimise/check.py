@@ -16,7 +16,7 @@ from vertherm.planning.evaluate import LesionOnGrid
 from vertherm.planning.limits import without_factor
 from vertherm.planning.objects import Numerics, Treatment
 from vertherm.planning.optimise.cap import lacking_mm
-from vertherm.planning.optimise.goal import TOLERANCE, Goal
+from vertherm.planning.optimise.goal import SAME_MM, TOLERANCE, Goal
 from vertherm.planning.optimise.judge import Correction, Judgement, StructureJudgement, dose_ratio, reserve
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.outcome import CoverageOutcome, MemberOutcome
@@ -243,10 +243,12 @@ def _margin_of(full: CoverageRow, goal: Goal, volume_ml: float) -> float:
     """The margin behind a share that falls short: of one missed side, or all around where that is nearer.
 
     The margin measured all around also counts where the goal stops short of the canal; a cap also where all sides lack
-    a little. Both say too much at worst.
+    a little. Both say too much at worst. And a share that falls short is a margin that does, whatever its surface says
+    of a voxel's corner.
     """
     of_cap = goal.margin_mm - lacking_mm(full.coverage, volume_ml)
-    return of_cap if full.margin_mm is None else max(of_cap, full.margin_mm)
+    found = of_cap if full.margin_mm is None else max(of_cap, full.margin_mm)
+    return min(found, goal.margin_mm - SAME_MM)
 
 
 def _of_structure(before: Correction, read: StructureJudgement, row: LimitRow) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 Two marches an arm, seconds, where the surrogate needs a dozen coupled runs. It ranks arms and compares an arm with and
 without a protection; near the antenna it is too hot, so no dose is taken from it: the best arm gets its surrogate.
 Structures are read as the member that heats them most (net power, no cooling, local SAR factor), coverage as the one
-that covers least (forward power, full cooling).
+that covers least (forward power, full cooling), with half of its rise.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ BEYOND_MM = 4.0
 """Cells beyond the margin that are watched, so that margins above the goal are told apart."""
 INSTANTS_S = (60.0, 300.0)
 """At which the hottest cells of a structure are looked for."""
+COVER_SHARE = np.float32(0.5)
+"""Of the linear rise that is counted in the lesion: about what boiling, drying and the worst sample leave of it.
+
+With all of it every arm reaches a small goal at the least dose, and none is told from another; [guess].
+"""
 EQUIVALENT = {"peak_c": "peak_c", "cem43_min": "cem43_min", "omega": "peak_c"}
 OMEGA_AS_C = 60.0
 """The linear answer reads an Arrhenius zone as this isotherm: instant death (see the protocol's metric)."""
@@ -89,7 +94,7 @@ class LinearModel:
                 structures[name] = StructureReading(
                     np.array([float(scaled.max())]), np.array([float(cem43_min(scaled, at).max())])
                 )
-        course = self._course(self.cover, dose, at)
+        course = self.body_c + COVER_SHARE * (self._course(self.cover, dose, at) - self.body_c)
         fields = {"peak_c": course.max(axis=0), "cem43_min": cem43_min(course, at)}
         targets = {name: self._target(site, fields) for name, site in self.sites.targets.items()}
         return Readings(structures, targets, float(peak.max(initial=self.body_c)))

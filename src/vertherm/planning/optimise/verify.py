@@ -169,7 +169,8 @@ def _tried(problem: Problem, choices: list[Choice], ask: Ask, status: PlanStatus
         whole_answers += not found.partial
         # The samples decide too: where the full model ran members only, the surrogate's samples must reach the goal.
         only_members = found.result.assessment.ensemble is None and any(c.sampled.judge.sampled for c in choices)
-        if found.safe and found.reached and (whole.reached or not only_members):
+        passes = found.safe and found.reached and not found.partial
+        if passes and (whole.reached or not only_members):
             return Outcome(status, choices, found, notes)
         if found.safe and (kept is None or covers(found) > covers(kept[1])):
             kept = choices, found

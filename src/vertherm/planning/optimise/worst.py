@@ -1,4 +1,4 @@
-"""Which members of the full model a provisional plan runs: the nominal one and those that can be the worst."""
+"""Which runs of the full model decide: of members the nominal one and those that can be the worst, and of samples."""
 
 from __future__ import annotations
 
@@ -62,18 +62,16 @@ def worst_members(problem: Problem, choices: Sequence[Choice]) -> tuple[Member, 
 def worst_samples(choices: Sequence[Choice], samples: int) -> tuple[int, ...]:
     """Numbers of the samples that the fast model calls the worst, some for limits and some for coverage.
 
-    Empty where the worst sample does not decide: with so many samples that the bound lies within them, and where the
-    fast model holds others.
+    Empty where the worst sample does not decide: with so many that the bound lies within them.
 
     Args:
         choices: arms and doses.
-        samples: of the full model.
+        samples: of the full model; those of the fast model, of the same seed, are the first of them.
     """
     found: set[int] = set()
     for choice in choices:
         part = choice.sampled
-        known = part.surrogate.samples + part.surrogate.failed
-        if not part.judge.sampled or known != samples or not worst_decides(samples):
+        if not part.judge.sampled or not worst_decides(samples):
             return ()
         readings = part.surrogate.readings(choice.found.dose)
         binding, chosen = part.judge(readings).binding, set[int]()
