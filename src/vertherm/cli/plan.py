@@ -95,7 +95,7 @@ def write_plan(result: PlanResult, entry: CaseFile, output: Path, progress: Prog
 def tell_plan(plan: Plan, output: Path) -> None:
     """The plan in a few lines."""
     typer.echo(f"{plan.title}" + ("  SYNTHETIC" if plan.synthetic else ""))
-    typer.echo(f"{plan.status.upper()}: {plan.status_words}")
+    typer.echo(plan.status_words)
     for placed in plan.applicators:
         typer.echo(f"  {placed.name}: {placed.antenna} along {placed.path} to {placed.target}")
     for activation in plan.activations:
