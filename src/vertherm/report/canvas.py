@@ -173,9 +173,9 @@ def orientation_marks(ax: Axes, plane: Plane) -> None:
         )  # fmt: skip
 
 
-def scale_bar(ax: Axes, plane: Plane, length_mm: float = 20.0) -> None:
-    """A bar of known length at the bottom left."""
-    u, v = plane.u_mm[0] + 4.0, plane.v_mm[0] + 6.5
+def scale_bar(ax: Axes, plane: Plane, length_mm: float = 20.0, *, top: bool = False) -> None:
+    """A bar of known length at the bottom left; ``top``: below the level's name instead."""
+    u, v = plane.u_mm[0] + 4.0, plane.v_mm[1] - 14.0 if top else plane.v_mm[0] + 6.5
     ax.plot(
         [u, u + length_mm], [v, v], color="white", lw=2.5, path_effects=halo(4.5), solid_capstyle="butt", zorder=30,
         gid=SCALE_BAR,

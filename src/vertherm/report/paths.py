@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+ROOM_MM = 30.0
+"""A needle that enters this near to the bottom left corner of a picture takes the place of the scale bar."""
 _WIDEST_IN = 5.6
 """Width of an overview picture; it is drawn smaller than the others where the paths need more."""
 _SLAB_MM = 4.0
@@ -111,8 +113,10 @@ class PathPainter(PatientPainter):
         if self.error_mm:
             needle_marks.error_tube(ax, drawn, radius + self.error_mm)
         needle_marks.band(ax, drawn, radius)
-        needle_marks.ticks(ax, drawn, radius, entry_words(path))
-        self.finish(ax, plane, derived)
+        # The skin's outline bears its name already.
+        needle_marks.ticks(ax, drawn, radius, "0" if path.entry_kind == "skin" else entry_words(path))
+        u, v = drawn.at(0.0, 0.0) - (plane.u_mm[0], plane.v_mm[0])
+        self.finish(ax, plane, derived, bar_top=bool(u < ROOM_MM and v < ROOM_MM))
         return figure, title
 
     # all paths

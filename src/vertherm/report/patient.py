@@ -173,11 +173,11 @@ class PatientPainter:
             return
         canvas.contour(ax, plane.axes(STEP_MM), values, level, colour, width, dash="dashed" if dashed else "solid")
 
-    def finish(self, ax: Axes, plane: Plane, derived: bool, bar_mm: float = 20.0) -> None:
+    def finish(self, ax: Axes, plane: Plane, derived: bool, bar_mm: float = 20.0, *, bar_top: bool = False) -> None:
         """Limits, letters at the edges, scale bar and marks; then the names, where there is room."""
         ax.set(xlim=plane.u_mm, ylim=plane.v_mm)
         canvas.orientation_marks(ax, plane)
-        canvas.scale_bar(ax, plane, bar_mm)
+        canvas.scale_bar(ax, plane, bar_mm, top=bar_top)
         canvas.stamp(ax, synthetic=self.synthetic, derived=derived, level=self.level)
         if self._names:
             room = Room(ax)
