@@ -14,7 +14,7 @@ from vertherm.planning.optimise.arms import Arm, places_of, protected, treatment
 from vertherm.planning.optimise.check import Checked, check, correction, goal_ml
 from vertherm.planning.optimise.goal import share_words
 from vertherm.planning.optimise.judge import NO_CORRECTION, Correction
-from vertherm.planning.optimise.models import SPACING_MM, Model, build
+from vertherm.planning.optimise.models import CHECKED_SPACING_MM, Model, build
 from vertherm.planning.optimise.problem import Problem
 from vertherm.planning.optimise.several import Choice, choose, corrected, joint, joint_first, together
 from vertherm.planning.optimise.words import dose_words
@@ -142,7 +142,7 @@ def _checked_model(problem: Problem, arm: Arm, checked: Setup) -> Model:
     from vertherm.planning.full_wave import carried_over
 
     placed = places_of(problem, arm)
-    coarse = problem.numerics.model_copy(update={"spacing_mm": SPACING_MM})
+    coarse = problem.numerics.model_copy(update={"spacing_mm": CHECKED_SPACING_MM})
     setup = make_setup(problem.case, placed, problem.protocol, coarse)
     if checked.full_wave:
         setup = carried_over(setup, scheduled(checked, placed))
