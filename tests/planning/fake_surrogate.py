@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vertherm.geometry.volume import Grid
 from vertherm.planning.monitor.plan_scale import cem43_min
 from vertherm.planning.surrogate.dose import Dose
 
@@ -67,6 +68,10 @@ class FakeSurrogate:
     longest_s: float = 7200.0
     notes: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+
+    @property
+    def grid(self) -> Grid:
+        return Grid.isotropic(np.zeros(3), np.full(3, 50.0), 2.5)
 
     @property
     def n(self) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ from vertherm.imaging.nifti import write_nifti
 from vertherm.planning.optimise.dose import Lattice
 from vertherm.planning.optimise.goal import Goal
 from vertherm.planning.optimise.judge import Judgement, StructureJudgement, TargetJudgement
+from vertherm.planning.replan import document as wording
 from vertherm.planning.replan import replan as module
 from vertherm.planning.replan.model import as_planned
 from vertherm.planning.replan.needle_fit import fit_needle, needles_from_mask
@@ -295,3 +297,14 @@ def test_a_needle_through_a_vessel_gets_no_power(monkeypatch: pytest.MonkeyPatch
     assert "aorta" in found.document.needles[0].crosses
     assert found.document.recommendation == "no safe dose"
     assert found.document.words.startswith("Give no power")
+
+
+@pytest.mark.parametrize(
+    ("coverage", "margin_mm", "words"),
+    [(0.947, -0.8, "with the planned dose coverage is 94 %"), (1.0, 1.3, "the margin falls 0.7 mm short")],
+)
+def test_what_the_planned_dose_lacks_is_named(coverage: float, margin_mm: float, words: str) -> None:
+    """Wanted: all of the lesion with 2 mm. A share that is whole lacks margin, and "100 %" would say nothing."""
+    same = Judgement((), (TargetJudgement("target", coverage, coverage, margin_mm, False),))
+    parts: Any = SimpleNamespace(same=same, goal=SimpleNamespace(margin_mm=2.0))
+    assert words in wording._why(parts)

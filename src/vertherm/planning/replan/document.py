@@ -15,7 +15,7 @@ from vertherm.planning.checks import tip_outside_mm
 from vertherm.planning.compare_plans import Comparison, shift_words, turn_deg
 from vertherm.planning.limits import worst
 from vertherm.planning.monitor.delivered import beyond_range, planned
-from vertherm.planning.optimise.goal import share_words
+from vertherm.planning.optimise.goal import TOLERANCE, share_words
 from vertherm.planning.outline import Outline
 from vertherm.planning.replan.checks import target_of
 from vertherm.planning.replan.outline import Parts, dose_rows, dose_words
@@ -152,8 +152,13 @@ def _why(parts: Parts) -> str:
     if binding is not None and not parts.same.safe:
         dose = f"CEM43 {min(binding.cem43_min, 1e4):.0f} min"
         found.append(f"with the planned dose {binding.name} reaches {binding.peak_c:.1f} °C and {dose}")
-    if not parts.same.reached:
+    if parts.same.reached:
+        return " and ".join(found)
+    if parts.same.coverage < 1.0 - TOLERANCE:
         found.append(f"with the planned dose coverage is {share_words(parts.same.coverage)}")
+    else:
+        short = max(parts.goal.margin_mm - (target.margin_mm or 0.0) for target in parts.same.targets)
+        found.append(f"with the planned dose the margin falls {short:.1f} mm short")
     return " and ".join(found)
 
 
@@ -170,8 +175,10 @@ def _move(parts: Parts) -> str:
 
 
 def _notes(parts: Parts, checks: Sequence[CheckRow]) -> list[str]:
+    spacing = max(float(model.grid.spacing_mm.max()) for model in parts.state.surrogates.values())
     notes = [
-        "PROVISIONAL: a surrogate on 2 mm cells for the real place, held to the plan's numbers for the planned one.",
+        f"PROVISIONAL: a surrogate on {spacing:g} mm cells for the real place, held to the plan's numbers for the "
+        "planned one.",
         "It reads the nominal patient and the worst standard members; the plan's samples are not moved along.",
     ]
     schedules = [parts.treatment.schedule, *([parts.new.dose.schedule(parts.places)] if parts.new is not None else [])]
