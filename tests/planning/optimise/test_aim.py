@@ -24,7 +24,7 @@ def doses(rise: float, volumes: dict[str, float] | None = None, shift_mm: float 
     fix = Correction(margin_mm={"target": shift_mm})
     judge = Judge(problem.goal, problem.limits, ("target",), False, fix, volumes_ml=volumes or {})
     model = ClosedForm({ROOT: (rise, 120.0)}, (2.0, 120.0))
-    models = Models((Model(model, judge),), problem.goal)  # type: ignore[arg-type]
+    models = Models((Model(model, judge),), problem.goal)
     return aimed(models, patterns((0,), 1), problem.lattice, "target")
 
 

@@ -45,10 +45,10 @@ def rows(monkeypatch: pytest.MonkeyPatch, problem: Problem) -> list[Any]:
 
     def look(_: Any, arm: Any, treatment: Any = None) -> FirstLook:
         deeper = treatment is not None and treatment.applicators[0].trajectory != arm.places[0].trajectory
-        return FirstLook(dataclasses.replace(model, reach=(1.2 if deeper else 1.0,)), judge)  # type: ignore[arg-type]
+        return FirstLook(dataclasses.replace(model, reach=(1.2 if deeper else 1.0,)), judge)
 
     monkeypatch.setattr(relax, "first_look", look)
-    choice = choose(problem, arm, [Model(model, judge)])  # type: ignore[arg-type]
+    choice = choose(problem, arm, [Model(model, judge)])
     assert not choice.found.judgement.reached
     return list(relax._deeper(problem, choice, found))
 

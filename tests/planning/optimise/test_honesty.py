@@ -64,7 +64,7 @@ def truth(problem: Problem, model: ClosedForm, asked: list[Any]) -> Any:
             reached=problem.goal.reached(coverage),
         )
         result = SimpleNamespace(assessment=SimpleNamespace(structures=[], notes=[], ensemble=None, members=[]))
-        return Checked(None, result, tuple(limits), (row,), {}, problem.goal.warn_is_limit)  # type: ignore[arg-type]
+        return Checked(None, result, tuple(limits), (row,), {}, problem.goal.warn_is_limit)
 
     return ask
 
@@ -78,7 +78,7 @@ def start(problem: Problem, model: ClosedForm) -> list[Choice]:
         back_mm=(0.0,),
         paths=(SimpleNamespace(name="P1"),),
     )
-    return [choose(problem, arm, [Model(model, judge)])]  # type: ignore[arg-type]
+    return [choose(problem, arm, [Model(model, judge)])]
 
 
 def surrogate(heat: float = 1.0, reach: float = 1.0) -> ClosedForm:
@@ -135,7 +135,7 @@ def test_a_share_that_falls_short_always_changes_the_dose() -> None:
     read = Judgement((), (TargetJudgement("target", 1.0, 1.0, 2.3, True),))
     row = CoverageRow(target="target", coverage=0.995, lesion_coverage=1.0, margin_mm=2.1, reached=False)
     found = SimpleNamespace(limits=(), coverage=(row,))
-    fix = correction(NO_CORRECTION, read, found, problem.goal, {"target": 4.19})  # type: ignore[arg-type]
+    fix = correction(NO_CORRECTION, read, found, problem.goal, {"target": 4.19})
     assert 2.3 + fix.margin_mm["target"] < 2.0 - SAME_MM
 
 
@@ -156,12 +156,12 @@ def test_the_correction_takes_over_the_whole_error_of_the_margin() -> None:
     row = CoverageRow(target="target", coverage=0.95, lesion_coverage=1.0, margin_mm=1.7, reached=False)
     found = SimpleNamespace(limits=(), coverage=(row,))
     volume = {"target": 4.0 / 3.0 * np.pi * 10.0**3 / 1000.0}
-    fix = correction(NO_CORRECTION, read, found, problem.goal, volume)  # type: ignore[arg-type]
+    fix = correction(NO_CORRECTION, read, found, problem.goal, volume)
     assert fix.margin_mm["target"] == pytest.approx(-0.9 - GUARD_MM)
     # A ball of 10 mm that lacks 1 % on one side lacks a cap of 1.2 mm: a margin of -3 then speaks of the canal.
     clipped = row.model_copy(update={"coverage": 0.99, "margin_mm": -3.0})
     found = SimpleNamespace(limits=(), coverage=(clipped,))
-    fix = correction(NO_CORRECTION, read, found, problem.goal, volume)  # type: ignore[arg-type]
+    fix = correction(NO_CORRECTION, read, found, problem.goal, volume)
     assert fix.margin_mm["target"] == pytest.approx(-0.6 - lacking_mm(0.99, volume["target"]) - GUARD_MM)
 
 
