@@ -1,0 +1,1 @@
+"""Cement: where it goes, how warm it gets, what it strengthens."""
