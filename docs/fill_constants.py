@@ -33,6 +33,14 @@ read. Ranges of tissue properties are proposals (`spread.csv`): the tables give 
 """
 
 
+CEMENT_TABLES = {
+    "How cement flows in bone": "bone_flow",
+    "Cements": "cement_curing",
+    "Bone mechanics": "bone_mechanics",
+    "Measures of the SINS": "sins",
+}
+
+
 def _row(cells: list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
@@ -54,6 +62,8 @@ def page() -> str:
         valid = ["–" if v is None else f"{v:g}" for v in (m.valid_from_c, m.valid_to_c)]
         cells = [f"`{m.id}`", f"{m.ln_a:g}", f"{m.ea_j_mol:g}", *valid, m.certainty]
         lines.append(_row([*cells, f"{m.source}. {m.note}".strip()]))
+    for title, table in CEMENT_TABLES.items():
+        lines += ["", f"## {title}", "", *_table(read_quantities(table))]
     lines += ["", "## Tissues", ""]
     head = "tissue | density kg/m³ | c J/kgK | k W/mK | perfusion W/m³K | water kg/kg | ε, σ S/m at 2.45 GHz | 915 MHz"
     lines += [f"| {head} | damage | unverified |", "|" + "---|" * 10]

@@ -16,6 +16,7 @@ from vertherm.cli import (
     access,
     bench,
     calibrate,
+    cement,
     demo,
     monitor,
     plan,
@@ -42,6 +43,7 @@ app.command("demo")(demo.demo)
 app.command("simulate")(simulate.simulate)
 app.command("access")(access.access)
 app.command("plan")(plan.plan)
+app.command("cement")(cement.cement)
 app.command("replan")(replan.replan)
 app.command("monitor")(monitor.monitor)
 app.command("sensitivity")(sensitivity.sensitivity)

@@ -12,7 +12,7 @@ from vertherm.heat.dissection import start_c, stored
 from vertherm.heat.irrigation import fluid_exchange
 from vertherm.heat.member import Cooling
 from vertherm.heat.problem import BioheatProblem
-from vertherm.heat.protection import Protection
+from vertherm.heat.protection import NONE, Protection
 from vertherm.heat.setup import Setup
 from vertherm.heat.skin_cooling import film_w_m2k, outside_c
 from vertherm.materials.constants import constants
@@ -27,11 +27,33 @@ SINKS_WITH_COOLING = ("blood", "csf")
 @lru_cache(maxsize=2)
 def bioheat_problem(setup: Setup, cooling: Cooling) -> BioheatProblem:
     """The tissue as the heat solver sees it, with the member's choice of cooling."""
-    problem = _uncooled(setup.tissue, setup.protection, setup.body_c, setup.damage_shift_k)
+    return tissue_problem(
+        setup.tissue, cooling, protection=setup.protection, body_c=setup.body_c, damage_shift_k=setup.damage_shift_k
+    )
+
+
+def tissue_problem(
+    tissue: TissueMap,
+    cooling: Cooling,
+    *,
+    protection: Protection = NONE,
+    body_c: float | None = None,
+    damage_shift_k: float = 0.0,
+) -> BioheatProblem:
+    """A tissue map as the heat solver sees it, without any antenna.
+
+    Args:
+        cooling: "full": vessels, CSF and rising perfusion carry heat away; else they do not.
+        protection: dissection, irrigation, cooling of the skin.
+        body_c: of tissue and blood at the start; None: body temperature.
+        damage_shift_k: see :class:`Setup`.
+    """
+    start = constants("body_temperature").value if body_c is None else body_c
+    problem = _uncooled(tissue, protection, start, damage_shift_k)
     if cooling != "full":
         return problem
     assert problem.held is not None
-    held = problem.held | (setup.tissue.fraction(SINKS_WITH_COOLING) > 0.5)
+    held = problem.held | (tissue.fraction(SINKS_WITH_COOLING) > 0.5)
     return replace(problem, held=held, perfusion_response=perfusion_model(None))
 
 

@@ -68,6 +68,9 @@ class Target(_Part):
     mask: Path | None = None
     label: int | None = Field(default=None, description="value of the lesion in the mask; left out: any value above 0")
     synthetic: SyntheticLesion | None = None
+    sins: dict[str, str] = Field(
+        default_factory=dict, description="entered parts of the SINS: pain, alignment, collapse, ...; win over computed"
+    )
 
     @field_validator("counting_rule")
     @classmethod
@@ -268,6 +271,72 @@ class PlanEntry(_Part):
         return value
 
 
+class CementNeedle(_Part):
+    """A cannula that cement comes out of."""
+
+    name: str = Field(default="", description='left out: "cement needle 1" and so on')
+    target: str = Field(default="", description="left out: the only target")
+    entry: Point
+    tip: Point
+    frame: Literal["RAS", "LPS"]
+    share: float = Field(default=1.0, gt=0, le=1, description="of the target's volume, relative to its other needles")
+
+
+class MeasuredCement(_Part):
+    """Cement as a later scan shows it, in place of the prediction: a mask, or a scan and a CT number."""
+
+    target: str = Field(default="", description="left out: the only target")
+    mask: Path | None = None
+    label: int | None = Field(default=None, description="value in the mask; left out: any above 0")
+    ct: Path | None = Field(default=None, description="scan after the procedure, in the frame of the planning CT")
+    threshold_hu: float = Field(default=1000.0, ge=300, le=3000, description="cement is at least this dense")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> MeasuredCement:
+        if (self.mask is None) == (self.ct is None):
+            raise ValueError("give exactly one of mask and ct")
+        return self
+
+
+class DensityEntry(_Part):
+    """A phantom's line: bone mineral density = intercept + slope HU, in mg/cm3."""
+
+    slope: float = Field(gt=0)
+    intercept: float = 0.0
+    error_mg_cm3: float = Field(default=10.0, gt=0, le=100)
+
+
+class CementEntry(_Part):
+    """The cement of a case. What is left out comes from the protocol's [cement]."""
+
+    type: str = Field(default="medium_viscosity", description="name in the catalogue of cements")
+    needles: tuple[CementNeedle, ...] = Field(
+        default=(), description="left out: along the antennas' needles, or the best path to the lesion"
+    )
+    volume_ml: dict[str, float] = Field(
+        default_factory=dict, description="by target; left out: the maximal safe filling"
+    )
+    start_after_mixing_s: float | None = Field(default=None, ge=0, le=3600)
+    rate_ml_min: float | None = Field(default=None, gt=0.05, le=20)
+    room_c: float | None = Field(default=None, ge=10, le=35)
+    ablation_delay_s: float | None = Field(
+        default=None, ge=0, le=7200, description="from the last switch-off to the first cement"
+    )
+    samples: int | None = Field(default=None, ge=10, le=2000)
+    seed: int = Field(default=0, ge=0)
+    calibration: DensityEntry | None = None
+    measured: tuple[MeasuredCement, ...] = ()
+    heat: bool = Field(default=True, description="false: no curing heat")
+    strength: bool = Field(default=True, description="false: no finite elements")
+
+    @field_validator("volume_ml")
+    @classmethod
+    def _positive(cls, value: dict[str, float]) -> dict[str, float]:
+        if any(not 0 < volume <= 30 for volume in value.values()):
+            raise ValueError("expected volumes above 0, at most 30 ml")
+        return value
+
+
 class ProtocolEntry(_Part):
     """Which protocol judges, and whether this reconstructs what happened."""
 
@@ -305,6 +374,7 @@ class CaseFile(_Part):
     protection: ProtectionEntry = ProtectionEntry()
     access: AccessEntry = AccessEntry()
     plan: PlanEntry = PlanEntry()
+    cement: CementEntry | None = Field(default=None, description="given: plan looks at the cement too")
     protocol: ProtocolEntry = ProtocolEntry()
     numerics: Numerics = Numerics()
 
@@ -363,6 +433,7 @@ def _absolute(case: CaseFile, path: Path) -> CaseFile:
             "targets": targets,
             "applicators": applicators,
             "protection": _protection(case.protection, at),
+            "cement": _cement(case.cement, at),
             "plan": case.plan.model_copy(update={"calibration": at(case.plan.calibration)}),
             "protocol": protocol,
         }
@@ -375,3 +446,10 @@ def _protection(entry: ProtectionEntry, at: Callable[[Path | None], Path | None]
         for name in ("dissections", "irrigations")
     }
     return entry.model_copy(update=moved)
+
+
+def _cement(entry: CementEntry | None, at: Callable[[Path | None], Path | None]) -> CementEntry | None:
+    if entry is None:
+        return None
+    measured = tuple(item.model_copy(update={"mask": at(item.mask), "ct": at(item.ct)}) for item in entry.measured)
+    return entry.model_copy(update={"measured": measured})

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vertherm.access.rules import AccessRules
+from vertherm.cement.rules import CementRules
 from vertherm.core.errors import InputError
 from vertherm.imaging.anatomy import StructureKind
 from vertherm.planning.validate import read_toml, validated
@@ -122,6 +123,13 @@ def _default_access() -> AccessRules:
         return validated(AccessRules, read_toml(path, "default access rules")["access"], "default access rules")
 
 
+@cache
+def _default_cement() -> CementRules:
+    """A protocol file that says nothing about cement gets the rules that ship with the package."""
+    with resources.as_file(resources.files("vertherm.planning") / "data" / "default_cement.toml") as path:
+        return validated(CementRules, read_toml(path, "default cement rules")["cement"], "default cement rules")
+
+
 class Protocol(_Part):
     """Everything that judges a prediction."""
 
@@ -136,6 +144,7 @@ class Protocol(_Part):
     required: Required
     local_sar: LocalSar
     access: AccessRules = Field(default_factory=_default_access)
+    cement: CementRules = Field(default_factory=_default_cement)
     uncertainty: tuple[dict[str, Any], ...] = Field(
         default=(), description="[[uncertainty]]: uncertain parameters changed or added; checked when they are used"
     )

@@ -88,7 +88,7 @@ def access_scene(case: Case, target: Target, protocol: Protocol, *, margin_mm: f
         solids += inner
         left_out += [_SACRAL_NOTE] if inner else []
     goal, goal_notes = access_goal(target, anatomy, margin_mm)
-    frame = _frame(anatomy, level)
+    frame = own_frame(anatomy, level)
     body, skin = _body(anatomy)
     notes = [*_standing_notes(anatomy, level, frame), *goal_notes, *left_out]
     return AccessScene(
@@ -196,7 +196,8 @@ def _same_bone(one: Level, other: Level) -> bool:
     return one is other or (one.region is Region.sacral and other.region is Region.sacral)
 
 
-def _frame(anatomy: Anatomy, level: Level) -> VertebraFrame | None:
+def own_frame(anatomy: Anatomy, level: Level) -> VertebraFrame | None:
+    """Directions of a level's vertebra; None without its body or a canal."""
     bodies = anatomy.bodies or {}
     canal = next(
         (found for kind in (StructureKind.canal, StructureKind.dural_sac) for found in anatomy.of_kind(kind)), None

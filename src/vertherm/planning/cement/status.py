@@ -1,0 +1,37 @@
+"""What a cement prediction amounts to: green, warn, stop, or not assessed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vertherm.planning.assessment import Status
+from vertherm.planning.cement.document import NEURAL_SITES, TargetCement
+from vertherm.planning.limits import worst
+
+
+def target_status(row: TargetCement, missing: frozenset[str]) -> Status:
+    """Of one target: leakage beside nerves stops, leakage elsewhere and broken stop rules warn, heat as it says."""
+    found: list[Status] = ["not assessed"] if "canal" in missing else []
+    if row.source == "measured":
+        leaks = [site.site for site in row.sites if site.probability.estimate > 0]
+        found += ["stop" if site in NEURAL_SITES else "warn" for site in leaks]
+    elif row.safe is not None:
+        for site in row.sites:
+            if site.probability.high > row.safe.limits.get(site.site, 1.0):
+                found.append("stop" if site.site in NEURAL_SITES else "warn")
+        beyond = [s for s in row.stops if s.volume_ml is not None and s.volume_ml < row.fill.injected_ml - 1e-6]
+        found += ["warn" for stop in beyond if stop.rule != "leakage"]
+    if row.curing is not None:
+        found += [structure.status for structure in row.curing.structures]
+    return worst(found)
+
+
+def status_words(status: Status, rows: Sequence[TargetCement]) -> str:
+    """The verdict in a sentence."""
+    volumes = ", ".join(f"{row.fill.injected_ml:.1f} ml in {row.target}" for row in rows)
+    return {
+        "green": f"{volumes}: leakage, pressure, working time and heat keep every limit.",
+        "warn": f"{volumes}: a limit that asks for attention is passed; see the rows marked warn.",
+        "stop": f"{volumes}: a limit that protects nerves is broken.",
+        "not assessed": f"{volumes}: something that must be known is not labelled, so this is no clearance.",
+    }[status]
