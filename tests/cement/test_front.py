@@ -74,6 +74,49 @@ def test_the_pressure_of_a_ball_grows_as_that_of_a_sphere() -> None:
     assert got[1] - got[0] == pytest.approx(expected, rel=0.03)
 
 
+def test_one_cell_is_a_source_of_known_radius() -> None:
+    """p = Q mu / (4 pi K) (1 / a - 1 / R), a = h / (4 pi 0.2527) = 0.315 h.
+
+    0.2527 is Watson's integral: the resistance from a node of the cubic lattice to infinity, in units of one bond.
+    3 ml, 1 mm cells, R 9.64 mm: 1 % for the staircase of the front.
+    """
+    porosity, k = medium((35, 35, 35))
+    opening = np.array([np.ravel_multi_index((17, 17, 17), k.shape)])
+    found = fill(porosity, k, 1.0, opening, replace(STEADY, volume_ml=3.0))
+    radius = (3 * 3e-6 / (4 * np.pi * 0.8)) ** (1 / 3)
+    expected = (1e-6 / 30.0) * 200.0 / (4 * np.pi * K) * (4 * np.pi * 0.25273 / 1e-3 - 1 / radius)
+    assert found.pressure_pa[-1] == pytest.approx(expected, rel=0.01)
+
+
+def test_a_coarse_grid_fills_what_a_fine_one_fills() -> None:
+    """A smooth random medium (sd of ln K 0.8, 4 mm), 1 mm against 0.5 mm cells: 5 % of the volume lies elsewhere.
+
+    The front's cells alone, half full on average, are a seventh of a ball of this size.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    rough = gaussian_filter(np.random.default_rng(2).standard_normal((50, 50, 50)), 4.0)
+    fine_k = (K * np.exp(0.8 * rough / rough.std())).astype(np.float32)
+    coarse_k = np.exp(np.log(fine_k).reshape(25, 2, 25, 2, 25, 2).mean(axis=(1, 3, 5))).astype(np.float32)
+    injection = replace(STEADY, volume_ml=1.5)
+    middle = np.array([[12, 12, 12]])
+    eight = (2 * middle + np.stack(np.meshgrid([0, 1], [0, 1], [0, 1]), axis=-1).reshape(-1, 3)).T
+    porosity = np.full(coarse_k.shape, 0.8, np.float32)
+    coarse = fill(porosity, coarse_k, 1.0, np.ravel_multi_index(tuple(middle.T), coarse_k.shape), injection)
+    porosity = np.full(fine_k.shape, 0.8, np.float32)
+    fine = fill(porosity, fine_k, 0.5, np.ravel_multi_index(tuple(eight), fine_k.shape), injection)
+    averaged = fine.saturation.reshape(25, 2, 25, 2, 25, 2).mean(axis=(1, 3, 5))
+    assert float(np.abs(averaged - coarse.saturation).sum() / coarse.saturation.sum()) < 0.05
+
+
+def test_a_drop_smaller_than_the_opening_fills_it_in_part() -> None:
+    porosity, k = medium((9, 9, 9))
+    found = fill(porosity, k, 1.0, np.arange(300, 340), replace(STEADY, volume_ml=0.01))
+    assert held_ml(found, porosity) == pytest.approx(0.01, rel=1e-6)
+    assert found.injected_ml[-1] == pytest.approx(0.01, rel=1e-6)
+    assert found.complete
+
+
 def test_finer_cells_converge_to_the_sphere() -> None:
     """Spread of the front's radius over directions, in mm, falls with the cell: at least by 1.6 for half the cell."""
 
@@ -226,6 +269,8 @@ def test_storage_order_changes_nothing() -> None:
     ("change", "message"),
     [
         ({"opening": 0}, "touches no cell"),
+        ({"opening": 100_000}, "touches no cell"),
+        ({"opening": -5}, "touches no cell"),
         ({"rate": 0.0}, "unusable"),
         ({"nan": True}, "impossible"),
         ({"shape": True}, "unusable"),

@@ -96,7 +96,7 @@ def fill(
         porosity: (nx, ny, nz), share of each cell that cement can take.
         permeability_m2: likewise; where either is 0 nothing flows. The edge of the grid is closed.
         spacing_mm: edge of a cell.
-        opening_cells: flat cells that the needle's opening touches; they share one pressure and are full at once.
+        opening_cells: flat cells that the needle's opening touches; they share one pressure and fill first, together.
         injection: rate, volume, viscosities.
         occupied: cells that hold cement already: closed.
 
@@ -134,8 +134,7 @@ def fill(
         np.array([EXCESS, TOLERANCE, MOST_ITERATIONS]),
     )
     log = log[:steps]
-    if not np.isfinite(log[:, 1]).all():
-        raise SolverError("The pressure of the cement has no solution.", got="not finite")
+    _check_run(log, steps)
     injected, pressure = _courses(log, volume, injection, at, viscosity)
     statistics = {
         "steps": float(steps),
@@ -152,6 +151,18 @@ def fill(
         complete=bool(volume >= injection.volume_ml * 1e-6 * (1.0 - 1e-6)),
         statistics=statistics,
     )
+
+
+def _check_run(log: Array, steps: int) -> None:
+    if steps and (not np.isfinite(log[:, 1]).all() or log[:, 2].max() >= MOST_ITERATIONS):
+        raise SolverError(
+            "The pressure of the cement did not converge.",
+            got=f"{log[:, 2].max():.0f} iterations in a step",
+            expected=f"fewer than {MOST_ITERATIONS}",
+            advice="look for permeabilities that differ by many orders of magnitude from cell to cell",
+        )
+    if steps >= MOST_STEPS:
+        raise SolverError("The front of the cement takes too many steps.", got=steps, expected=f"< {MOST_STEPS}")
 
 
 def _courses(log: Array, volume_m3: float, injection: Injection, at: Array, viscosity: Array) -> tuple[Array, Array]:
@@ -175,7 +186,7 @@ def _viscosity(injection: Injection) -> tuple[Array, Array]:
 def _checked(
     porosity: Field, permeability_m2: Field, spacing_mm: float, occupied: NDArray[np.bool_] | None
 ) -> NDArray[np.bool_]:
-    if porosity.ndim != 3 or porosity.shape != permeability_m2.shape or spacing_mm <= 0:
+    if porosity.ndim != 3 or porosity.shape != permeability_m2.shape or not 0 < spacing_mm < np.inf:
         raise InputError(
             "A porous medium is unusable.",
             got=f"porosity {porosity.shape}, permeability {permeability_m2.shape}, cells of {spacing_mm:g} mm",
@@ -195,7 +206,9 @@ def _checked(
 def _openings(
     cells: NDArray[np.int64], shape: tuple[int, ...], padded: tuple[int, ...], free: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    index = np.stack(np.unravel_index(np.asarray(cells, np.int64), shape)) + 1
+    flat = np.asarray(cells, np.int64)
+    inside = (flat >= 0) & (flat < int(np.prod(shape)))
+    index = np.stack(np.unravel_index(flat[inside], shape)) + 1
     found = np.ravel_multi_index(tuple(index), padded).astype(np.int64)
     found = np.unique(found[free[found]])
     if not found.size:

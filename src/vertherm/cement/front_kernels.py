@@ -222,11 +222,14 @@ def march(openings, offsets, state, k, pores, s, h, volume, resist_at, resist, a
     flow, times = np.full(size, -1.0), np.empty(room)
     front, filled = np.empty(room, np.int64), np.empty(room, np.int64)
     n, done, carry, steps, total = 0, 0.0, 0.0, 0, 0.0
+    held = 0.0
+    for c in openings:
+        held += pores[c]
     for c in openings:
         add_full(c, n, offsets, state, k, h, cells, place, near, g)
-        p[n], s[c], arrival[c] = 1.0, 1.0, 0.0
-        done += pores[c]
+        p[n], s[c], arrival[c] = 1.0, min(1.0, volume / held), 0.0
         n += 1
+    done = min(held, volume)
     while done - carry < volume * (1.0 - 1e-9) and steps < log.shape[0]:
         if not has_front(cells, n, offsets, state):
             break

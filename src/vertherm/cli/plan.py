@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from vertherm.core.progress import Progress
     from vertherm.planning.case import CaseFile
+    from vertherm.planning.cement.result import CementResult
     from vertherm.planning.optimise.run import PlanResult
     from vertherm.planning.plan import Plan
 
@@ -36,8 +37,10 @@ def plan(
     parameters: Path | None = typer.Option(None, "--parameters", help="Uncertain parameters (TOML), not the default."),
 ) -> int:
     """Find path, antenna, power and time that ablate the lesion within every limit. Exit status 3: no safe plan."""
+    from vertherm.cli.cement import tell_cement
     from vertherm.cli.progress import shown
     from vertherm.planning.case import load_case
+    from vertherm.planning.cement.with_plan import cement_of_plan
     from vertherm.planning.optimise.run import plan_case
     from vertherm.planning.uncertainty import load_space
 
@@ -47,18 +50,24 @@ def plan(
         result = plan_case(
             entry, case, robust=robust.value, workers=workers, address=dask, space=space, progress=progress
         )
-        write_plan(result, entry, output, progress)
+        filled = cement_of_plan(result, entry, workers=workers, address=dask, progress=progress)
+        write_plan(result, entry, output, progress, filled)
     if json_out:
         typer.echo(result.plan.model_dump_json(indent=2))
     else:
         tell_plan(result.plan, output)
+        if filled is not None:
+            tell_cement(filled.document)
     return NO_SAFE_PLAN if result.plan.status == "no safe plan" else 0
 
 
-def write_plan(result: PlanResult, entry: CaseFile, output: Path, progress: Progress) -> None:
-    """Everything a plan leaves behind, in one go: a failed write leaves nothing half-written."""
+def write_plan(
+    result: PlanResult, entry: CaseFile, output: Path, progress: Progress, filled: CementResult | None = None
+) -> None:
+    """Everything a plan leaves behind, its cement too, in one go: a failed write leaves nothing half-written."""
     from vertherm.core.files import atomic_folder
     from vertherm.planning.access.path_files import write_paths
+    from vertherm.planning.cement.outputs import write_cement_fields
     from vertherm.planning.optimise.document import case_with_treatment
     from vertherm.planning.outputs import write_fields
     from vertherm.planning.state.state import save_state
@@ -68,7 +77,7 @@ def write_plan(result: PlanResult, entry: CaseFile, output: Path, progress: Prog
     plan, case, predicted = result.plan, result.case, result.prediction
     progress("report", 0.0)
     # A plan that an earlier run left must not stay beside a verdict that withdraws it.
-    owned = ("fields", "paths", "state", "plan_case.toml", "assessment.json")
+    owned = ("fields", "paths", "state", "cement", "plan_case.toml", "assessment.json")
     with atomic_folder(output, owned=owned) as folder:
         if predicted is not None:
             write_report(
@@ -79,6 +88,7 @@ def write_plan(result: PlanResult, entry: CaseFile, output: Path, progress: Prog
                 access=result.access,
                 case=case,
                 effect=predicted.effect,
+                filled=filled,
             )
             write_fields(predicted.scene, folder / "fields")
             (folder / "assessment.json").write_text(predicted.assessment.model_dump_json(indent=2) + "\n", "utf-8")
@@ -88,6 +98,10 @@ def write_plan(result: PlanResult, entry: CaseFile, output: Path, progress: Prog
         if result.treatment is not None:
             (folder / "plan_case.toml").write_text(case_with_treatment(entry, plan), "utf-8")
             save_state(folder / "state", case, result.protocol, entry, result)
+        if filled is not None:
+            (folder / "cement").mkdir()
+            write_cement_fields(filled, folder / "cement" / "fields")
+            (folder / "cement" / "cement.json").write_text(filled.document.model_dump_json(indent=2) + "\n", "utf-8")
         (folder / "plan.json").write_text(plan.model_dump_json(indent=2) + "\n", "utf-8")
     progress("report", 1.0)
 

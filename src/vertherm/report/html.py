@@ -17,6 +17,7 @@ from vertherm.planning.plan import Plan
 from vertherm.planning.scene import Scene
 from vertherm.report import curves, style, words
 from vertherm.report.canvas import Picture, collected_later
+from vertherm.report.cement import CementView, cement_view, words_of_cement
 from vertherm.report.environment import environment
 from vertherm.report.media import medium
 from vertherm.report.patient import LegendRow
@@ -25,6 +26,7 @@ from vertherm.report.plan import PlanView, plan_view, words_of_status
 from vertherm.report.probability import probability
 
 if TYPE_CHECKING:
+    from vertherm.planning.cement.result import CementResult
     from vertherm.planning.compare_plans import Comparison
     from vertherm.planning.protection.effect import ProtectionEffect
 
@@ -70,6 +72,7 @@ def write_report(
     case: Case | None = None,
     comparison: Comparison | None = None,
     effect: ProtectionEffect | None = None,
+    filled: CementResult | None = None,
     progress: Progress = silent,
 ) -> None:
     """Write ``report.html``: pictures embedded, styles inline, no script, no request to anywhere.
@@ -83,6 +86,7 @@ def write_report(
         case: the patient, for the same; None: paths without pictures.
         comparison: with another plan, or with where the needle really lies.
         effect: of the protection, with and without.
+        filled: the cement of the plan; its pages follow the paths.
         progress: told how far the pictures are.
 
     Raises:
@@ -90,7 +94,8 @@ def write_report(
     """
     with collected_later():
         view = None if plan is None else plan_view(plan, access, case)
-        page = render(assessment, draw(assessment, scene, progress), view, comparison, effect)
+        cement = None if filled is None else cement_view(filled.document, filled.fields, filled.case)
+        page = render(assessment, draw(assessment, scene, progress), view, comparison, effect, cement)
     with atomic_path(Path(path)) as temporary:
         temporary.write_text(page, "utf-8")
 
@@ -135,6 +140,7 @@ def render(
     view: PlanView | None = None,
     comparison: Comparison | None = None,
     effect: ProtectionEffect | None = None,
+    cement: CementView | None = None,
 ) -> str:
     """The page as text; every name in it is escaped."""
     order = {"stop": 0, "not assessed": 1, "warn": 2, "green": 3}
@@ -147,6 +153,7 @@ def render(
             pv=view,
             comparison=comparison,
             effect=effect,
+            cv=cement,
             structures=sorted(assessment.structures, key=lambda row: (order[row.status], -_worst(row), row.name)),
             verdict_words=style.verdict_words(assessment),
             coverage_words=style.coverage_words(assessment, assessment.coverage_verdict),
@@ -154,8 +161,7 @@ def render(
             coverage_texts={status: style.coverage_words(assessment, status) for status in style.COVERAGE_WORDS},
             decider=style.decider(assessment),
             labels={row.metric: row.label for row in assessment.zones},
-            **words_of_status(),
-            certainty=style.CERTAINTY_WORDS,
+            **{**words_of_cement(), **words_of_status()},
             energy_error=max((row.error for row in assessment.energy_balance), default=0.0),
             derived=[row.name for row in assessment.structures if row.derived],
             unverified=[row for row in assessment.assumptions if not row.verified],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from vertherm.access.path import AccessResult, NeedlePath
 from vertherm.cement.leakage import Needle
 from vertherm.cement.rules import CementRules
@@ -56,13 +58,24 @@ def given_cannulas(entry: CaseFile, case: Case) -> dict[str, list[Cannula]]:
             # A needle that is drawn back lies in one place for the cement: where its tip is deepest.
             kept = found.setdefault(nearest.name, [])
             if not any(_same_way(needle, one.trajectory) for one in kept):
-                kept.append(Cannula(f"along {placed.name}", "", needle, 1.0))
+                kept.append(Cannula(f"along {placed.name}", "", to_the_middle(needle, nearest), 1.0))
     return {target: _shared(cannulas) for target, cannulas in found.items()}
 
 
-def cannulas_of_paths(paths: Mapping[str, NeedlePath]) -> dict[str, list[Cannula]]:
+def cannulas_of_paths(paths: Mapping[str, NeedlePath], case: Case) -> dict[str, list[Cannula]]:
     """One cannula along a path of each target."""
-    return {target: [Cannula("cement needle", path.name, path.trajectory, 1.0)] for target, path in paths.items()}
+    targets = {target.name: target for target in case.targets}
+    return {
+        name: [Cannula("cement needle", path.name, to_the_middle(path.trajectory, targets[name]), 1.0)]
+        for name, path in paths.items()
+    }
+
+
+def to_the_middle(way: Trajectory, target: Target) -> Trajectory:
+    """The way up to where it comes nearest to the lesion's middle: an antenna goes deeper, its zone lies behind it."""
+    _, z = way.cylindrical_mm(target.centre_mm)
+    back = float(np.clip(z, 0.0, way.length_mm - 5.0))
+    return Trajectory(way.entry_mm, way.point_mm(back))
 
 
 def best_path(result: AccessResult) -> NeedlePath:

@@ -170,7 +170,7 @@ def _predicted(work: Work, target: Target, cannulas: list[Cannula]) -> tuple[Tar
         sins=sins_of(work.case, target, _entered(work, target)),
         samples=len(found.samples),
         failed=found.failed,
-        notes=[*seen.notes, *_volume_notes(found)],
+        notes=[*seen.notes, *_needle_notes(target, cannulas), *_volume_notes(found)],
     )
     row = row.model_copy(update={"status": target_status(row, seen.missing_sites)})
     return row, replace(_fields(target, cannulas, found, share), **warm, strain=strain)
@@ -277,6 +277,14 @@ def _needle_row(one: Cannula, volume_ml: float) -> NeedleRow:
         tip_ras_mm=(tip[0], tip[1], tip[2]),
         volume_ml=volume_ml * one.share,
     )
+
+
+def _needle_notes(target: Target, cannulas: list[Cannula]) -> list[str]:
+    """Openings that lie outside the lesion."""
+    outside = [
+        one.name for one in cannulas if not float(target.mask.sample(one.trajectory.tip_mm, order=0, outside=0.0))
+    ]
+    return [f"The opening of {name} lies outside the lesion: the cement starts beside it." for name in outside]
 
 
 def _volume_notes(found: TargetFill) -> list[str]:

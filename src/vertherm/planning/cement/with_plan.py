@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vertherm.core.progress import Progress, silent
 from vertherm.planning.case import CaseFile
 from vertherm.planning.cement.ablation import ablation_of
-from vertherm.planning.cement.needles import Cannula, given_cannulas
+from vertherm.planning.cement.needles import Cannula, given_cannulas, to_the_middle
 from vertherm.planning.cement.result import CementResult
 from vertherm.planning.cement.run import cement_case, cement_rules
 
@@ -47,6 +47,7 @@ def _cannulas(result: PlanResult) -> dict[str, list[Cannula]]:
     """One cannula a path of the plan; an antenna that is drawn back along its path counts once, where it is deepest."""
     assert result.treatment is not None
     placed = {antenna.name: antenna.trajectory for antenna in result.treatment.applicators}
+    targets = {target.name: target for target in result.case.targets}
     found: dict[str, dict[str, Cannula]] = {}
     for row in result.plan.applicators:
         way = placed.get(row.name)
@@ -57,6 +58,9 @@ def _cannulas(result: PlanResult) -> dict[str, list[Cannula]]:
         if known is None or way.length_mm > known.trajectory.length_mm:
             kept[row.path] = Cannula(f"along {row.path}", row.path, way, 1.0)
     return {
-        target: [Cannula(one.name, one.path, one.trajectory, 1.0 / len(ways)) for one in ways.values()]
+        target: [
+            Cannula(one.name, one.path, to_the_middle(one.trajectory, targets[target]), 1.0 / len(ways))
+            for one in ways.values()
+        ]
         for target, ways in found.items()
     }
