@@ -74,7 +74,9 @@ def cannulas_for(case: Case, protocol: Protocol, entry: CaseFile, progress: Prog
         antenna = load_antenna(entry.plan.antennas[0])
         results = case_access(case, protocol, entry.access, antenna, margin_mm=0.0, progress=progress)
         wanted = [result for result in results if result.target not in found and result.target not in shown_later]
-        found |= cannulas_of_paths({result.target: best_path(result) for result in wanted}, case)
+        targets = {target.name: target for target in case.targets}
+        best = {result.target: best_path(result, targets[result.target]) for result in wanted}
+        found |= cannulas_of_paths(best, case)
     return found
 
 

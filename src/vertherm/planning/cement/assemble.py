@@ -93,7 +93,7 @@ def cement_document(work: Work, rows: list[TargetCement]) -> CementDocument:
         session=session,
         targets=rows,
         assumptions=assumption_rows(cement),
-        models=models_used(work.calibration, work.ablation is not None),
+        models=models_used(work.ablation is not None),
         notes=_case_notes(work),
         timings_s={name: round(value, 2) for name, value in work.timings.items()},
         provenance=provenance(work.case.inputs, parameters, {**work.case.seeds, "cement": own.seed}),
@@ -106,7 +106,7 @@ def _case_notes(work: Work) -> list[str]:
         notes.append(work.calibration.words)
     if work.ablation is None:
         notes.append(
-            "No ablation goes before the cement here: curing starts from body temperature, tumour is not soft."
+            "No ablation goes before the cement here: curing starts from body temperature, nothing is coagulated."
         )
     return notes
 

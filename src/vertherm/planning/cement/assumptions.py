@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from vertherm.materials.bone_cement import BoneCement
-from vertherm.materials.bone_density import DensityCalibration
 from vertherm.materials.quantity import Quantity, read_quantities
 from vertherm.planning.cement.document import AssumptionRow
 
@@ -18,10 +17,9 @@ def assumption_rows(cement: BoneCement) -> list[AssumptionRow]:
     return [_row(name, quantity) for name, quantity in numbers.items() if not quantity.verified]
 
 
-def models_used(calibration: DensityCalibration, ablated: bool) -> dict[str, str]:
+def models_used(ablated: bool) -> dict[str, str]:
     """Ids and words of the models."""
     return {
-        "density": f"{calibration.method}: {calibration.words}",
         "fill": "Darcy flow with a moving front on cubic cells, permeability from density (Kozeny and Carman); veins "
         "and intact shell by rule",
         "leakage": "share of independent samples with a visible leak, exact intervals",

@@ -132,7 +132,13 @@ def safe_fill(
         if beyond.size and beyond[0] - 1 < last:
             last, binds = max(int(beyond[0]) - 1, 0), site
     volume = np.floor(curve.volume_ml[last] / STEP_ML + 1e-9) * STEP_ML
-    if binds:
+    none = share_interval(failed, len(samples) + failed)[1]
+    if binds and none > limits[binds]:
+        words = (
+            f"With {len(samples) + failed} samples no probability below {none:.0%} can be shown, and {limits[binds]:.0%}"
+            f" is asked for at the {binds}: run more samples."
+        )
+    elif binds:
         words = (
             f"Up to {volume:.1f} ml; beyond, cement in the {binds} is no longer unlikely enough ({limits[binds]:.0%})."
         )

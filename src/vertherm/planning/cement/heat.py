@@ -78,11 +78,15 @@ def run_curing(task: CuringTask, shared: CuringShared) -> CuringResult:
     body = np.full(tissue.shape, constants("body_temperature").value, np.float32)
     before = body if task.delay_s is None else shared.start[task.delay_s]
     omega = None if task.delay_s is None else shared.omega[task.delay_s]
+    # Cement from the room's temperature cools where it lies, but the hot tissue that it displaces goes somewhere: where
+    # safety is judged without cooling, the cold of the cement is not counted either.
+    cooled = task.cooling == "full"
+    start = injected(tissue, before, shared.cement, shared.properties, shared.room_c) if cooled else before
     return cure(
         with_cement(tissue, shared.cement, shared.properties, omega),
         shared.cement,
         task.kinetics,
-        initial_c=injected(tissue, before, shared.cement, shared.properties, shared.room_c),
+        initial_c=start,
         alpha_start=premixed(task.kinetics, 0.0, shared.mixed_s, shared.room_c),
         structures=shared.cells,
         longest_s=LONGEST_S,

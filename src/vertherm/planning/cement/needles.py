@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vertherm.access.path import AccessResult, NeedlePath
-from vertherm.cement.leakage import Needle
+from vertherm.cement.leakage import OPENING_MM, Needle
 from vertherm.cement.rules import CementRules
 from vertherm.core.errors import InputError
 from vertherm.geometry.trajectory import Trajectory
@@ -78,8 +78,8 @@ def to_the_middle(way: Trajectory, target: Target) -> Trajectory:
     return Trajectory(way.entry_mm, way.point_mm(back))
 
 
-def best_path(result: AccessResult) -> NeedlePath:
-    """The path with the smallest risk.
+def best_path(result: AccessResult, target: Target) -> NeedlePath:
+    """The path with the smallest risk among those that bring the opening into the lesion; without such, of all.
 
     Raises:
         InputError: there is none.
@@ -92,7 +92,14 @@ def best_path(result: AccessResult) -> NeedlePath:
             got=reasons,
             advice="give the cannula in [[cement.needles]], or loosen the rules of access",
         )
-    return min(result.paths, key=lambda path: path.risk)
+    within = [path for path in result.paths if opens_within(to_the_middle(path.trajectory, target), target)]
+    return min(within or result.paths, key=lambda path: path.risk)
+
+
+def opens_within(way: Trajectory, target: Target) -> bool:
+    """True where the opening, and all within its own radius around it, lies in the lesion."""
+    around = way.tip_mm + OPENING_MM * np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)])
+    return bool((target.mask.sample(around, order=0, outside=0.0) > 0).all())
 
 
 def check_targets(names: Mapping[str, object], case: Case, where: str) -> None:

@@ -29,7 +29,7 @@ from vertherm.planning.cement.fill import (
     site_rows,
 )
 from vertherm.planning.cement.measured import measured_cement, measured_target
-from vertherm.planning.cement.needles import Cannula, check_targets
+from vertherm.planning.cement.needles import Cannula, check_targets, opens_within
 from vertherm.planning.cement.result import CementFields, CementResult
 from vertherm.planning.cement.scene import SceneNotes, density_calibration, vertebra_scene
 from vertherm.planning.cement.status import target_status
@@ -281,10 +281,11 @@ def _needle_row(one: Cannula, volume_ml: float) -> NeedleRow:
 
 def _needle_notes(target: Target, cannulas: list[Cannula]) -> list[str]:
     """Openings that lie outside the lesion."""
-    outside = [
-        one.name for one in cannulas if not float(target.mask.sample(one.trajectory.tip_mm, order=0, outside=0.0))
+    outside = [one.name for one in cannulas if not opens_within(one.trajectory, target)]
+    return [
+        f"The opening of {name} does not lie well within the lesion: the cement may spread beside it."
+        for name in outside
     ]
-    return [f"The opening of {name} lies outside the lesion: the cement starts beside it." for name in outside]
 
 
 def _volume_notes(found: TargetFill) -> list[str]:

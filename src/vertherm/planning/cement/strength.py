@@ -225,7 +225,9 @@ def _words(rows: Sequence[StateRow]) -> str:
         return words + "."
     return words + (
         f"; with cement it is {cement.stiffness_ratio:.0%} and {cement.failure_ratio:.0%} of the body without lesion. "
-        "Linear, isotropic, axial compression of the body alone: no arch, no discs, no bending."
+        "Linear, isotropic, axial compression of the body alone: no arch, no discs, no bending. By the other published "
+        "criterion (a critical mean strain, Crawford 2003, recalled) the strength ratio equals that of the stiffness: "
+        "where the two differ in direction, neither is established."
     )
 
 

@@ -1,0 +1,80 @@
+"""Cement on top of an ablation, on the torso phantom: doses add, and a later injection is never the hotter one."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from vertherm.geometry.trajectory import Trajectory
+from vertherm.planning.case import CaseFile, CementEntry, Numerics
+from vertherm.planning.cement.ablation import DELAYS_S, ablation_of
+from vertherm.planning.cement.needles import Cannula
+from vertherm.planning.cement.result import CementResult
+from vertherm.planning.cement.run import cement_case
+from vertherm.planning.phantom import constant_power, phantom_case
+from vertherm.planning.protocol import default_protocol
+
+COARSE = Numerics(spacing_mm=2.5, resolve_every_s=60.0)
+
+
+@cache
+def predicted(with_ablation: bool) -> CementResult:
+    case, protocol = phantom_case(spacing_mm=1.5), default_protocol()
+    treatment = constant_power(20.0, 120.0, tip_mm=(5.0, 8.0, 0.0), entry_mm=(25.0, -60.0, 0.0))
+    ablation = ablation_of(case, treatment, protocol, COARSE, [300.0]) if with_ablation else None
+    target = case.targets[0]
+    way = Trajectory(treatment.trajectory.entry_mm, target.centre_mm)
+    cement = CementEntry(samples=10, strength=False, volume_ml={target.name: 4.0})
+    entry = CaseFile.model_validate(
+        {
+            "images": {"ct": "unused.nii.gz"},
+            "targets": [
+                {"name": target.name, "level": "L3", "level_confirmed": True, "kind": "lytic", "mask": "unused"}
+            ],
+            "numerics": COARSE.model_dump(),
+        }
+    ).model_copy(update={"cement": cement})
+    cannulas = {target.name: [Cannula("needle", "", way, 1.0)]}
+    return cement_case(case, protocol, entry, cannulas, ablation=ablation, workers=1)
+
+
+def test_both_heats_together_are_at_least_each_of_them() -> None:
+    curing = predicted(True).document.targets[0].curing
+    assert curing is not None
+    assert curing.structures
+    for row in curing.structures:
+        assert row.ablation_peak_c is not None
+        assert row.ablation_cem43_min is not None
+        assert row.combined_peak_c.value >= max(row.ablation_peak_c, row.curing_peak_c.value) - 1e-4
+        assert row.combined_cem43_min.value >= row.ablation_cem43_min - 1e-6
+    assert curing.energy_error < 0.005
+
+
+def test_a_later_injection_is_never_hotter() -> None:
+    """The rest of the ablation's heat only leaves: peak of both together does not grow with the delay (0.05 K)."""
+    curing = predicted(True).document.targets[0].curing
+    assert curing is not None
+    assert [row.delay_s for row in curing.delays] == sorted({*DELAYS_S, 300.0})
+    peaks = [row.combined_peak_c for row in curing.delays]
+    assert all(later <= earlier + 0.05 for earlier, later in zip(peaks, peaks[1:], strict=False))
+
+
+def test_cement_after_an_ablation_is_warmer_than_without() -> None:
+    hot, cold = predicted(True).document.targets[0].curing, predicted(False).document.targets[0].curing
+    assert hot is not None
+    assert cold is not None
+    after = {row.name: row for row in hot.structures}
+    assert cold.delay_s is None
+    assert all(row.ablation_peak_c is None for row in cold.structures)
+    assert (
+        after["canal"].combined_peak_c.value
+        > next(r for r in cold.structures if r.name == "canal").combined_peak_c.value
+    )
+
+
+def test_ablated_lesion_is_marked_in_the_fill() -> None:
+    """Cement meets coagulated tissue: the same draws fill more of the lesion, or as much."""
+    hot, cold = predicted(True).document.targets[0].fill, predicted(False).document.targets[0].fill
+    assert hot.lesion_share.value >= cold.lesion_share.value - 0.02
+    assert hot.injected_ml == cold.injected_ml == pytest.approx(4.0)
