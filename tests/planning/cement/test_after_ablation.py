@@ -1,4 +1,4 @@
-"""Cement on top of an ablation, on the torso phantom: doses add, and a later injection is never the hotter one."""
+"""Cement on top of an ablation, on the torso phantom: peaks and doses of both together."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from vertherm.planning.cement.ablation import DELAYS_S, ablation_of
 from vertherm.planning.cement.needles import Cannula
 from vertherm.planning.cement.result import CementResult
 from vertherm.planning.cement.run import cement_case
+from vertherm.planning.limits import SEVERITY
 from vertherm.planning.phantom import constant_power, phantom_case
 from vertherm.planning.protocol import default_protocol
 
@@ -51,13 +52,15 @@ def test_both_heats_together_are_at_least_each_of_them() -> None:
     assert curing.energy_error < 0.005
 
 
-def test_a_later_injection_is_never_hotter() -> None:
-    """The rest of the ablation's heat only leaves: peak of both together does not grow with the delay (0.05 K)."""
+def test_every_delay_is_looked_at() -> None:
+    """Peaks need not fall with the delay: from the injection on the antenna is out and conducts no heat."""
     curing = predicted(True).document.targets[0].curing
     assert curing is not None
     assert [row.delay_s for row in curing.delays] == sorted({*DELAYS_S, 300.0})
-    peaks = [row.combined_peak_c for row in curing.delays]
-    assert all(later <= earlier + 0.05 for earlier, later in zip(peaks, peaks[1:], strict=False))
+    chosen = next(row for row in curing.delays if row.delay_s == 300.0)
+    worst = next(row for row in curing.structures if row.name == chosen.structure)
+    assert chosen.combined_peak_c == pytest.approx(worst.combined_peak_c.value, abs=1e-4)
+    assert chosen.status == max((row.status for row in curing.structures), key=SEVERITY.index)
 
 
 def test_cement_after_an_ablation_is_warmer_than_without() -> None:

@@ -135,7 +135,7 @@ def safe_fill(
     none = share_interval(failed, len(samples) + failed)[1]
     if binds and none > limits[binds]:
         words = (
-            f"With {len(samples) + failed} samples no probability below {none:.0%} can be shown, and {limits[binds]:.0%}"
+            f"{len(samples) + failed} samples show no probability below {none:.0%} at all, and {limits[binds]:.0%}"
             f" is asked for at the {binds}: run more samples."
         )
     elif binds:

@@ -16,8 +16,9 @@ from vertherm.core.errors import SolverError
 from vertherm.core.progress import Progress, silent
 from vertherm.ensemble.runner import run
 from vertherm.geometry.volume import Grid, Volume
-from vertherm.heat.assembly import tissue_problem
+from vertherm.heat.assembly import heated, tissue_problem
 from vertherm.heat.member import Cooling
+from vertherm.heat.problem import BioheatProblem
 from vertherm.imaging.anatomy import Structure
 from vertherm.materials.bone_cement import KINETICS, BoneCement, Kinetics, kinetics
 from vertherm.materials.constants import constants
@@ -34,6 +35,8 @@ from vertherm.planning.setup import structure_cells
 Field = NDArray[np.float32]
 REACH_MM = 20.0
 """Heat is followed this far around the cement: it takes ten minutes to get there."""
+WARM_C, WARM_MM = 38.0, 5.0
+"""What the ablation has warmed beyond this lies within the grid, with so much room around it."""
 LONGEST_S = 2400.0
 SHOWN = 4
 """Structures with a course in the report: the warmest ones."""
@@ -78,12 +81,14 @@ def run_curing(task: CuringTask, shared: CuringShared) -> CuringResult:
     body = np.full(tissue.shape, constants("body_temperature").value, np.float32)
     before = body if task.delay_s is None else shared.start[task.delay_s]
     omega = None if task.delay_s is None else shared.omega[task.delay_s]
-    # Cement from the room's temperature cools where it lies, but the hot tissue that it displaces goes somewhere: where
-    # safety is judged without cooling, the cold of the cement is not counted either.
-    cooled = task.cooling == "full"
-    start = injected(tissue, before, shared.cement, shared.properties, shared.room_c) if cooled else before
+    problem = with_cement(tissue, shared.cement, shared.properties, omega)
+    problem = replace(problem, conductivity_faces=heated(problem.conductivity_faces, before))
+    if task.cooling == "full":
+        start = injected(tissue, before, shared.cement, shared.properties, shared.room_c)
+    else:
+        start = _with_all_heat(tissue, problem, before)
     return cure(
-        with_cement(tissue, shared.cement, shared.properties, omega),
+        problem,
         shared.cement,
         task.kinetics,
         initial_c=start,
@@ -91,6 +96,16 @@ def run_curing(task: CuringTask, shared: CuringShared) -> CuringResult:
         structures=shared.cells,
         longest_s=LONGEST_S,
     )
+
+
+def _with_all_heat(tissue: BioheatProblem, problem: BioheatProblem, before: Field) -> Field:
+    """Temperatures with the cement in place that hold the heat which the tissue held.
+
+    Cold cement cools where it lies, but the hot tissue that it displaces goes somewhere: where safety is judged without
+    cooling, neither the cold of the cement nor the heat of what it displaces is taken off.
+    """
+    body = np.float32(constants("body_temperature").value)
+    return np.asarray(body + (before - body) * tissue.capacity / problem.capacity, np.float32)
 
 
 def curing(
@@ -198,9 +213,7 @@ def _shared(
     mixed_s: float,
 ) -> tuple[CuringShared, dict[str, Limit], dict[str, Structure]]:
     anatomy = case.anatomy
-    points = share.grid.world(np.argwhere(share.data > 0))
-    reach = REACH_MM + 0.5 * float(share.grid.spacing_mm[0])
-    grid = Grid.isotropic(points.min(axis=0) - reach, points.max(axis=0) + reach, numerics.spacing_mm, share.grid.frame)
+    grid = _grid(share, ablation, numerics.spacing_mm)
     tissue = TissueMap.from_volumes(grid, anatomy.tissue, anatomy.tissue_names, hu=anatomy.ct)
     cells: dict[str, NDArray[np.int64]] = {}
     limits: dict[str, Limit] = {}
@@ -223,6 +236,19 @@ def _shared(
     held *= np.float32(volume / max(float(held.sum()) * grid.voxel_volume_ml, 1e-9))
     shared = CuringShared(tissue, np.minimum(held, 1.0), cement, mixed_s, rules.room_c, cells, start, omega)
     return shared, limits, seen
+
+
+def _grid(share: Volume, ablation: Ablation | None, spacing_mm: float) -> Grid:
+    """Around the cement, and around all that the ablation has warmed: its edge is held at body temperature."""
+    points = share.grid.world(np.argwhere(share.data > 0))
+    reach = REACH_MM + 0.5 * float(share.grid.spacing_mm[0])
+    lower, upper = points.min(axis=0) - reach, points.max(axis=0) + reach
+    if ablation is not None:
+        hottest = ablation.states[min(ablation.states)].temperature_c
+        warm = ablation.grid.world(np.argwhere(hottest > WARM_C))
+        if len(warm):
+            lower, upper = np.minimum(lower, warm.min(axis=0) - WARM_MM), np.maximum(upper, warm.max(axis=0) + WARM_MM)
+    return Grid.isotropic(lower, upper, spacing_mm, share.grid.frame)
 
 
 def _tasks(cement: BoneCement, delay: float | None, ablation: Ablation | None) -> list[CuringTask]:
@@ -323,7 +349,8 @@ def _delay_words(rows: Sequence[DelayRow], ablation: Ablation | None) -> str:
 def _starts_from(ablation: Ablation | None, delay: float | None) -> str:
     if ablation is None or delay is None:
         return "Curing starts from body temperature: no ablation goes before it."
-    return f"Curing starts from what the ablation leaves {delay / 60:.1f} min after its last switch-off."
+    after = f"{delay / 60:.1f} min after its last switch-off"
+    return f"Curing starts from what the ablation leaves {after}; the antenna is out by then."
 
 
 def _course(task: CuringTask, result: CuringResult, rows: Sequence[CuringStructureRow]) -> CuringCourse:
