@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from vertherm.cement.strength import compare, compress, failure_load, posterior_share, treatment_states
 from vertherm.cement.strength.compression import without_rigid_motion
+from vertherm.cement.strength.failure import load_centre_mm
 from vertherm.cement.strength.multigrid import Multigrid, Real
 from vertherm.cement.strength.system import System, solve
 from vertherm.core.errors import InputError
@@ -314,6 +315,20 @@ def test_states_and_more_cement() -> None:
         stiffness.append(rows[3].stiffness_n_mm)
         assert stiffness[-1] > rows[2].stiffness_n_mm
     assert stiffness[0] < stiffness[1] < stiffness[2]
+
+
+def test_line_of_load_of_two_columns() -> None:
+    """Two columns side by side, moduli E1 = 3 E2, free sides, frictionless ends, no lateral strain (Poisson 0).
+
+    Both shorten alike, so each carries by its modulus: the centre lies at (3 x1 + x2) / 4, x1 and x2 their middles.
+    Columns of 4 voxels of 1 mm: 1.5 and 5.5 mm; expected 2.5 mm; exact but for the solver's tolerance.
+    """
+    modulus = np.full((8, 4, 6), 100.0)
+    modulus[:4] = 300.0
+    found = compress(modulus, 1.0, poisson=0.0, ends="frictionless", caps=False, tolerance=1e-9)
+    assert load_centre_mm(found) == pytest.approx((2.5, 1.5), abs=1e-6)
+    turned = compress(np.swapaxes(modulus, 0, 1), 1.0, poisson=0.0, ends="frictionless", caps=False, tolerance=1e-9)
+    assert load_centre_mm(turned) == pytest.approx((1.5, 2.5), abs=1e-6)
 
 
 def test_bad_input() -> None:

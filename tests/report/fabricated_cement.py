@@ -33,6 +33,7 @@ from vertherm.planning.cement.document import (
     SessionRow,
     SiteRow,
     StopRow,
+    StrengthDistributionRow,
     StrengthRow,
     StrengthStateRow,
     StrengthVolumeRow,
@@ -197,6 +198,7 @@ def strength() -> StrengthRow:
             StrengthStateRow(
                 state=state, stiffness_ratio=banded(k, 0.0 if state == "without lesion" else 0.08),
                 failure_ratio=banded(f, 0.0 if state == "without lesion" else 0.12), posterior_share=0.21,
+                load_right_mm=0.0 if state == "without lesion" else -1.23, load_anterior_mm=0.4,
                 stiffness_n_mm=banded(21000 * k, 0.3), failure_n=banded(7400 * f, 0.35),
             )
             for state, k, f in states
@@ -204,6 +206,13 @@ def strength() -> StrengthRow:
         volumes=[
             StrengthVolumeRow(volume_ml=v, stiffness_ratio=0.7 + 0.05 * v, failure_ratio=0.6 + 0.09 * v)
             for v in (0.0, 2.0, 3.5, 5.0)
+        ],
+        volume_words="A millilitre adds most from 0.0 to 2.0 ml.",
+        distribution=[
+            StrengthDistributionRow(
+                words="the sample with most on the left", left_share=0.71, stiffness_ratio=0.93, failure_ratio=1.02,
+                load_right_mm=-2.34,
+            )
         ],
         published=STRENGTH,
         words="ratios are surer than forces",

@@ -167,10 +167,30 @@ def test_course_shows_pressure_over_the_window_and_where_it_stops() -> None:
 
 def test_strength_bars_are_the_ratios() -> None:
     row = made.strength()
-    ax = cement_curves.draw_strength(row, synthetic=False).axes[0]
+    ax = cement_curves.draw_strength(made.target(), row, synthetic=False).axes[0]
     heights = [patch.get_height() for patch in ax.patches]
     wanted = [s.stiffness_ratio.value for s in row.states] + [s.failure_ratio.value for s in row.states]
     assert heights == pytest.approx(wanted)
+
+
+def test_strength_over_volume_marks_what_lies_beyond_the_safe_volume() -> None:
+    target = made.target()
+    ax = cement_curves.draw_strength(target, made.strength(), synthetic=False).axes[1]
+    assert [patch.get_x() for patch in ax.patches] == pytest.approx([4.2])
+    text = Page(render_cement(cement_view(made.document()))).text
+    for said in (
+        "A millilitre adds most from 0.0 to 2.0 ml.",
+        "the sample with most on the left",
+        "71.0 %",
+        "2.3 left",
+    ):
+        assert said in text
+
+
+@pytest.mark.parametrize(("mm", "said"), [(1.25, "1.2 right"), (-0.31, "0.3 left"), (0.04, "0.0"), (-0.04, "0.0")])
+def test_sides_in_words(mm: float, said: str) -> None:
+    assert words.sideways(mm) == said
+    assert words.forwards(mm) == said.replace("right", "forwards").replace("left", "backwards")
 
 
 @pytest.mark.parametrize(

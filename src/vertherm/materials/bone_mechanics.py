@@ -76,7 +76,7 @@ def ablated_mpa(untreated_mpa: Any) -> Field:
     return np.asarray(_value("ablated_factor") * np.asarray(untreated_mpa, np.float64))
 
 
-def cemented_mpa(bone_mpa: Any, fraction: Any, cement: str = "cement_modulus") -> Field:
+def cemented_mpa(bone_mpa: Any, fraction: Any, cement: str | float = "cement_modulus") -> Field:
     """Modulus in MPa of a voxel whose pores hold cement.
 
         E = E_bone + (E_cement - E_bone) f^n          where bone is softer than cement, else E_bone
@@ -86,7 +86,7 @@ def cemented_mpa(bone_mpa: Any, fraction: Any, cement: str = "cement_modulus") -
     Args:
         bone_mpa: before the injection.
         fraction: share of the voxel that cement fills, 0 to 1.
-        cement: "cement_modulus" or "low_modulus_cement".
+        cement: "cement_modulus", "low_modulus_cement", or MPa.
 
     Raises:
         InputError: a fraction outside 0 to 1.
@@ -95,7 +95,8 @@ def cemented_mpa(bone_mpa: Any, fraction: Any, cement: str = "cement_modulus") -
     if not ((share >= 0.0) & (share <= 1.0)).all():
         raise InputError("A share of cement is out of range.", where="cemented bone", expected="0 to 1")
     bone = np.asarray(bone_mpa, np.float64)
-    return np.asarray(bone + np.maximum(_value(cement) - bone, 0.0) * share ** _value("cement_exponent"))
+    whole = _value(cement) if isinstance(cement, str) else cement
+    return np.asarray(bone + np.maximum(whole - bone, 0.0) * share ** _value("cement_exponent"))
 
 
 def _value(name: str) -> float:

@@ -218,10 +218,10 @@ def strength(target: TargetCement, row: StrengthRow, *, synthetic: bool) -> Pict
         f"Stiffness and failure load of the vertebral body of {target.level} as ratio to the state without lesion: "
         f"{'; '.join(parts)}. The numbers stand in the table of strength."
     )
-    return canvas.encode(draw_strength(row, synthetic=synthetic), "Strength by state", alt, vector=True)
+    return canvas.encode(draw_strength(target, row, synthetic=synthetic), "Strength by state", alt, vector=True)
 
 
-def draw_strength(row: StrengthRow, *, synthetic: bool) -> Figure:
+def draw_strength(target: TargetCement, row: StrengthRow, *, synthetic: bool) -> Figure:
     """Bars of the ratios with their band, and the ratio over cement volume beside them."""
     figure = canvas.new_figure(9.6, 3.0)
     wide = 5.6 if row.volumes else 8.6
@@ -246,12 +246,12 @@ def draw_strength(row: StrengthRow, *, synthetic: bool) -> Figure:
     ax.grid(axis="y", alpha=0.25, lw=0.5)
     canvas.stamp_diagram(ax, synthetic=synthetic)
     if row.volumes:
-        _over_volume(placed(figure, (7.0, 0.72, 2.4, 2.0)), row, synthetic)
+        _over_volume(placed(figure, (7.0, 0.72, 2.4, 2.0)), row, target, synthetic)
     key(figure, columns=3)
     return figure
 
 
-def _over_volume(ax: Axes, row: StrengthRow, synthetic: bool) -> None:
+def _over_volume(ax: Axes, row: StrengthRow, target: TargetCement, synthetic: bool) -> None:
     volume = [v.volume_ml for v in row.volumes]
     both = (
         ("stiffness", [v.stiffness_ratio for v in row.volumes], "o-"),
@@ -265,6 +265,9 @@ def _over_volume(ax: Axes, row: StrengthRow, synthetic: bool) -> None:
         ax.plot(volume, values, mark, color=_STATE_COLOURS[name], mec="black", mew=0.5, ms=4.5, lw=1.4)
     ax.axhline(1.0, color=GREY, lw=0.9, ls="--")
     ax.set_ylim(bottom=0.0)
+    if target.safe is not None and target.safe.binds and target.safe.volume_ml < volume[-1]:
+        ax.axvspan(target.safe.volume_ml, volume[-1], color=RED, alpha=0.08, lw=0, label="beyond the safe volume")
+    ax.axvline(target.fill.injected_ml, color=GREY, lw=0.9, ls=":", label="injected")
     ax.set_xlabel("cement (ml)", fontsize=8)
     ax.set_ylabel("ratio, nominal", fontsize=8)
     ax.tick_params(labelsize=7.5)

@@ -21,7 +21,7 @@ def environment() -> Environment:
     for function in (
         words.number, words.dose, words.band, words.dose_band, words.percent, words.percent_band, words.clock,
         words.point, words.sentence, words.chance, words.count, words.signed, words.share, words.miss,
-        words.article,
+        words.article, words.sideways, words.forwards,
     ):  # fmt: skip
         environment.filters[function.__name__] = function
     environment.filters |= {"plain": words.plain, "heading": words.heading, "rows": words.table}

@@ -84,6 +84,21 @@ def percent(value: float | None) -> str:
     return f"{math.floor(value * 1000 + 1e-9) / 10:.1f} %"
 
 
+def sideways(value: float) -> str:
+    """Millimetres to the patient's right as "1.2 right" or "1.2 left"."""
+    return _way(value, "right", "left")
+
+
+def forwards(value: float) -> str:
+    """Millimetres forwards as "1.2 forwards" or "1.2 backwards"."""
+    return _way(value, "forwards", "backwards")
+
+
+def _way(value: float, positive: str, negative: str) -> str:
+    text = number(abs(value))
+    return text if float(text) == 0.0 else f"{text} {positive if value > 0 else negative}"
+
+
 def share(value: float | None) -> str:
     """A share that may exceed one, in whole percent; tiny ones are named so."""
     if value is None or not math.isfinite(value):

@@ -93,6 +93,14 @@ def predicted(level: str, breach: bool) -> CementResult:
     return cement_case(case, scan()[2], entry_with(volume_ml={"lesion": 4.0}), cannula(case), workers=1)
 
 
+@cache
+def in_the_middle() -> CementResult:
+    """L3, lesion in the middle, 4 ml, with strength."""
+    case = lesion_case("L3", behind_mm=0.0)
+    entry = entry_with(volume_ml={"lesion": 4.0}, strength=True, samples=10)
+    return cement_case(case, scan()[2], entry, cannula(case), workers=1)
+
+
 def row(result: CementResult) -> TargetCement:
     return result.document.targets[0]
 
@@ -192,18 +200,48 @@ def turned(volume: Volume) -> Volume:
     return replace(volume, data=data, grid=replace(grid, shape=shape, affine=columns))
 
 
-def test_more_cement_makes_the_body_stiffer_and_a_lesion_softer() -> None:
-    """L2, lesion in the middle, 5 ml: stiffness and strength fall with the lesion and rise with every millilitre."""
-    case = lesion_case("L2", behind_mm=0.0)
-    entry = entry_with(volume_ml={"lesion": 5.0}, strength=True, samples=10)
-    found = row(cement_case(case, scan()[2], entry, cannula(case), workers=1))
+def test_more_cement_makes_the_body_stiffer_with_diminishing_return() -> None:
+    """L3, lesion in the middle, up to 10 ml: softer with the lesion, stiffer with every millilitre, most where the
+    cement still replaces lesion; the last millilitres, in sound bone, add at most three quarters of that each.
+
+    Measured when written: 0.84 with the lesion, 1.19 with 4 ml; 10 % a millilitre from 2 to 4 ml, 6.4 % from 8 to 10.
+    """
+    found = row(in_the_middle())
+    strong = found.strength
+    assert strong is not None
+    states = {state.state: state for state in strong.states}
+    assert states["with lesion"].stiffness_ratio.value < 0.9
+    cemented = states["with cement"].stiffness_ratio
+    assert cemented.value > states["with lesion"].stiffness_ratio.value + 0.2
+    assert cemented.low < cemented.value < cemented.high
+    at, ratio = np.array([(v.volume_ml, v.stiffness_ratio) for v in strong.volumes]).T
+    assert at == pytest.approx([0.0, 2.0, 4.0, 6.0, 8.0, 10.0])
+    gain = np.diff(ratio) / np.diff(at)
+    assert (gain > 0).all()
+    assert gain[-1] < 0.75 * gain.max()
+    assert f"from {at[gain.argmax()]:.1f} to" in strong.volume_words
+
+
+def test_the_same_volume_in_another_place_moves_the_line_of_load() -> None:
+    """The fill with more cement on the left draws the load to the left of the other's; 4 ml both."""
+    found = row(in_the_middle())
     assert found.strength is not None
-    states = {state.state: state for state in found.strength.states}
-    assert states["with lesion"].stiffness_ratio.value < 0.97
-    assert states["with cement"].stiffness_ratio.value > states["with lesion"].stiffness_ratio.value + 0.05
-    ratios = [volume.stiffness_ratio for volume in found.strength.volumes]
-    assert ratios == sorted(ratios)
-    assert len(ratios) == 5
+    predicted, left, right = found.strength.distribution
+    assert left.left_share >= predicted.left_share - 0.2
+    assert left.left_share > right.left_share
+    assert left.load_right_mm < right.load_right_mm
+    assert predicted.stiffness_ratio == pytest.approx(found.strength.volumes[2].stiffness_ratio)
+
+
+def test_results_say_where_they_lie_against_published_ones() -> None:
+    """Leakage of the samples below 7 % is called below; the words name both numbers and do not hide the distance."""
+    found = row(in_the_middle())
+    leak, stiffness = found.beside_published  # heat was off
+    assert found.curve is not None
+    share = float(np.interp(4.0, found.curve.volume_ml, found.curve.probability["any"]))
+    assert f"{share:.0%} of the samples" in leak
+    assert ("below the 7% to 40%" in leak) == (share < 0.07)
+    assert "above intact" in stiffness
 
 
 def test_cement_seen_later_takes_the_place_of_the_prediction(tmp_path: object) -> None:

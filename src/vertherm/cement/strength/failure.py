@@ -115,14 +115,30 @@ def posterior_share(compression: Compression, mask_posterior: Any, slices: int =
         InputError: a mask on another grid, or no layer.
     """
     mask = _mask(mask_posterior, compression, "posterior wall")
+    middle = _mid_height(compression, slices)
+    stress = compression.axial_stress_mpa[:, :, middle].astype(np.float64)
+    return float(stress[mask[:, :, middle]].sum() / stress.sum())
+
+
+def load_centre_mm(compression: Compression) -> tuple[float, float]:
+    """Where the line of load passes mid-height: first moment of the axial stress over its sum.
+
+    Returns:
+        Along the grid's first and second axis, mm from the centre of the first voxel. A stiffer side draws it there:
+        how far it moves between two states of one body tells how one-sided the cement carries.
+    """
+    stress = compression.axial_stress_mpa[:, :, _mid_height(compression, 1)].astype(np.float64).sum(axis=2)
+    total, spacing = stress.sum(), compression.spacing_mm
+    along = [float((stress.sum(axis=1 - axis) * np.arange(stress.shape[axis])).sum() / total) for axis in (0, 1)]
+    return along[0] * spacing, along[1] * spacing
+
+
+def _mid_height(compression: Compression, slices: int) -> slice:
     layers = np.flatnonzero((compression.solid | compression.cap).any(axis=(0, 1)))
     if not 1 <= slices <= len(layers):
-        raise InputError(
-            "There is no such number of layers.", where="posterior share", got=slices, expected="1 or more"
-        )
+        raise InputError("There is no such number of layers.", where="mid-height", got=slices, expected="1 or more")
     first = int(layers[0]) + (len(layers) - slices) // 2
-    stress = compression.axial_stress_mpa[:, :, first : first + slices].astype(np.float64)
-    return float(stress[mask[:, :, first : first + slices]].sum() / stress.sum())
+    return slice(first, first + slices)
 
 
 def _load(compression: Compression, values: NDArray[np.float64], limit: float, share: float) -> float:

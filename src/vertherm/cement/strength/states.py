@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertherm.cement.strength.compression import Compression, Ends, compress
-from vertherm.cement.strength.failure import Failure, failure_load, posterior_share
+from vertherm.cement.strength.failure import Failure, failure_load, load_centre_mm, posterior_share
 from vertherm.core.errors import InputError
 from vertherm.materials.bone_mechanics import ablated_mpa, cemented_mpa, lytic_mpa, modulus_mpa
 
@@ -51,6 +51,7 @@ class StateRow:
         stiffness_n_mm: absolute.
         failure: absolute.
         posterior_share: share of the axial force in the posterior wall at mid-height; None without such a mask.
+        load_centre_mm: of the line of load at mid-height, along the grid's first and second axis.
         compression: the whole solution.
     """
 
@@ -60,6 +61,7 @@ class StateRow:
     stiffness_n_mm: float
     failure: Failure
     posterior_share: float | None
+    load_centre_mm: tuple[float, float]
     compression: Compression
 
 
@@ -70,7 +72,7 @@ def treatment_states(
     *,
     ablated: Any = None,
     cement_fraction: Any = None,
-    cement: str = "cement_modulus",
+    cement: str | float = "cement_modulus",
     law: str = "morgan",
     lesion_kind: LesionKind = "lytic",
 ) -> tuple[State, ...]:
@@ -82,7 +84,7 @@ def treatment_states(
         lesion: bool; only its part inside the body counts.
         ablated: bool.
         cement_fraction: share of each voxel that cement fills, 0 to 1.
-        cement: "cement_modulus" or "low_modulus_cement".
+        cement: "cement_modulus", "low_modulus_cement", or MPa.
         law: of the modulus (see :func:`vertherm.materials.bone_mechanics.laws`).
         lesion_kind: "lytic": soft tissue whatever the image shows; "by density": as bone, for sclerotic lesions.
 
@@ -158,6 +160,7 @@ def compare(
                 result.stiffness_n_mm,
                 failure,
                 None if posterior is None else posterior_share(result, posterior),
+                load_centre_mm(result),
                 result,
             )
         )

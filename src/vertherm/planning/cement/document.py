@@ -215,16 +215,28 @@ class StrengthStateRow(_Row):
     stiffness_ratio: Banded = Field(description="to the state without lesion")
     failure_ratio: Banded
     posterior_share: float = Field(description="of the axial force through the posterior wall at mid-height")
+    load_right_mm: float = Field(description="the line of load at mid-height against that without lesion, to the right")
+    load_anterior_mm: float = Field(description="likewise, forwards")
     stiffness_n_mm: Banded
     failure_n: Banded
 
 
 class StrengthVolumeRow(_Row):
-    """Strength with less or more cement."""
+    """Strength with less or more cement, nominal fill."""
 
-    volume_ml: float
+    volume_ml: float = Field(description="injected")
     stiffness_ratio: float
     failure_ratio: float
+
+
+class StrengthDistributionRow(_Row):
+    """Strength with the same volume in another place: the fill of one sample."""
+
+    words: str
+    left_share: float = Field(description="of the cement in the body that lies on the patient's left")
+    stiffness_ratio: float
+    failure_ratio: float
+    load_right_mm: float = Field(description="the line of load at mid-height against that without lesion, to the right")
 
 
 class StrengthRow(_Row):
@@ -235,6 +247,8 @@ class StrengthRow(_Row):
     criterion: str
     states: list[StrengthStateRow]
     volumes: list[StrengthVolumeRow]
+    volume_words: str = ""
+    distribution: list[StrengthDistributionRow] = Field(default_factory=list)
     published: list[PublishedRow]
     words: str
 
@@ -260,6 +274,7 @@ class TargetCement(_Row):
     curing: CuringRow | None = None
     strength: StrengthRow | None = None
     sins: Sins
+    beside_published: list[str] = Field(default_factory=list, description="where results lie against published ones")
     samples: int = 0
     failed: int = 0
     notes: list[str] = Field(default_factory=list)

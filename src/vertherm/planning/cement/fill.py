@@ -270,7 +270,7 @@ def fill_row(found: TargetFill) -> FillRow:
         leaked_ml=_band(float(nominal.site_ml[:, place].sum()), [float(s.site_ml[:, place].sum()) for s in samples]),
         lesion_share=_shares(found, scene.lesion, scene.lesion),
         body_share=_shares(found, scene.body, scene.body),
-        left_share=_left(found),
+        left_share=_band(left_share(found, found.nominal), list(left_shares(found))),
         endplates=endplate_rows(scene, found.filled),
         capacity_ml=capacity_ml(scene, found.drawn),
     )
@@ -314,18 +314,22 @@ def _shares(found: TargetFill, part: Bool, of: Bool) -> Banded:
     return _band(share(found.nominal), [share(sample) for sample in found.samples])
 
 
-def _left(found: TargetFill) -> Banded:
-    """Share of the cement in the body on the patient's left of the body's middle."""
-    scene = found.scene
-    middle = (
-        scene.frame.centre_mm if scene.frame is not None else scene.grid.world(np.argwhere(scene.body)).mean(axis=0)
-    )
-    right = scene.frame.right if scene.frame is not None else np.array([1.0, 0.0, 0.0])
-    cells = np.argwhere(scene.body)
-    left = (scene.grid.world(cells) - middle) @ right < 0
+def left_share(found: TargetFill, sample: SampleFill) -> float:
+    """Share of a fill's cement in the body, at the chosen volume, on the patient's left of the body's middle."""
+    return share_on_left(found.scene, sample.arrival_ml <= found.volume_ml)
 
-    def share(sample: SampleFill) -> float:
-        held = sample.arrival_ml[tuple(cells.T)] <= found.volume_ml
-        return float((held & left).sum()) / max(int(held.sum()), 1)
 
-    return _band(share(found.nominal), [share(sample) for sample in found.samples])
+def left_shares(found: TargetFill) -> Array:
+    """:func:`left_share` of every sample."""
+    return np.array([left_share(found, sample) for sample in found.samples])
+
+
+def share_on_left(scene: VertebraScene, cement: Bool) -> float:
+    """Share of the cement in the body on the patient's left of its middle; a half where there is none."""
+    points = scene.grid.world(np.argwhere(cement & scene.body))
+    if not len(points):
+        return 0.5
+    if scene.frame is not None:
+        return float(((points - scene.frame.centre_mm) @ scene.frame.right < 0).mean())
+    middle = scene.grid.world(np.argwhere(scene.body)).mean(axis=0)
+    return float((points[:, 0] < middle[0]).mean())

@@ -16,6 +16,7 @@ from vertherm.planning.assessment import Banded, Probability
 from vertherm.planning.case import MeasuredCement
 from vertherm.planning.cement.document import FillRow, Site, SiteRow
 from vertherm.planning.cement.endplates import endplate_rows
+from vertherm.planning.cement.fill import share_on_left
 from vertherm.planning.cement.result import CementFields
 from vertherm.planning.cement.scene import SceneNotes, smooth
 from vertherm.planning.objects import Case, Target
@@ -93,7 +94,7 @@ def measured_target(target: Target, seen: SceneNotes, cement: Bool) -> tuple[Fil
         leaked_ml=_exact(float(share[cement & (sites > 0)].sum()) * cell_ml),
         lesion_share=_exact(_share(cement, scene.lesion)),
         body_share=_exact(_share(cement, scene.body)),
-        left_share=_exact(_left(scene, cement)),
+        left_share=_exact(share_on_left(scene, cement)),
         endplates=endplate_rows(scene, cement),
         capacity_ml=float(pores[scene.bone].sum()) * cell_ml,
     )
@@ -143,11 +144,3 @@ def _exact(value: float) -> Banded:
 
 def _share(cement: Bool, part: Bool) -> float:
     return float((cement & part).sum()) / max(int(part.sum()), 1)
-
-
-def _left(scene: VertebraScene, cement: Bool) -> float:
-    held = cement & scene.body
-    if scene.frame is None or not held.any():
-        return 0.5
-    points = scene.grid.world(np.argwhere(held))
-    return float(((points - scene.frame.centre_mm) @ scene.frame.right < 0).mean())

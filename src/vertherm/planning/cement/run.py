@@ -30,6 +30,7 @@ from vertherm.planning.cement.fill import (
 )
 from vertherm.planning.cement.measured import measured_cement, measured_target
 from vertherm.planning.cement.needles import Cannula, check_targets, opens_within
+from vertherm.planning.cement.published import beside_published
 from vertherm.planning.cement.result import CementFields, CementResult
 from vertherm.planning.cement.scene import SceneNotes, density_calibration, vertebra_scene
 from vertherm.planning.cement.status import target_status
@@ -172,8 +173,13 @@ def _predicted(work: Work, target: Target, cannulas: list[Cannula]) -> tuple[Tar
         failed=found.failed,
         notes=[*seen.notes, *_needle_notes(target, cannulas), *_volume_notes(found)],
     )
-    row = row.model_copy(update={"status": target_status(row, seen.missing_sites)})
+    row = _judged(row, seen)
     return row, replace(_fields(target, cannulas, found, share), **warm, strain=strain)
+
+
+def _judged(row: TargetCement, seen: SceneNotes) -> TargetCement:
+    found = {"status": target_status(row, seen.missing_sites), "beside_published": beside_published(row)}
+    return row.model_copy(update=found)
 
 
 def cement_share(found: TargetFill) -> Volume:
@@ -260,7 +266,7 @@ def _measured(work: Work, target: Target, item: MeasuredCement) -> tuple[TargetC
         sins=sins_of(work.case, target, _entered(work, target)),
         notes=[*seen.notes, "The cement is that of a scan after the procedure, not predicted."],
     )
-    row = row.model_copy(update={"status": target_status(row, seen.missing_sites)})
+    row = _judged(row, seen)
     return row, replace(volumes, **warm, strain=strain)
 
 

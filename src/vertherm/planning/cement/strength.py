@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, cast
 
 import numpy as np
@@ -11,15 +12,22 @@ from numpy.typing import NDArray
 
 from vertherm.access.scene import VertebraFrame
 from vertherm.cement.strength.states import CEMENTED, State, StateRow, compare, treatment_states
+from vertherm.cement.vertebra import porous_medium
 from vertherm.core.errors import InputError, SolverError
 from vertherm.core.progress import Progress, silent
 from vertherm.ensemble.runner import run
 from vertherm.geometry.volume import Grid, Volume
 from vertherm.materials.bone_density import DensityCalibration, apparent_density
+from vertherm.materials.bone_mechanics import mechanics_constant
 from vertherm.planning.access.scene import own_frame
 from vertherm.planning.assessment import Banded
-from vertherm.planning.cement.document import StrengthRow, StrengthStateRow, StrengthVolumeRow
-from vertherm.planning.cement.fill import TargetFill
+from vertherm.planning.cement.document import (
+    StrengthDistributionRow,
+    StrengthRow,
+    StrengthStateRow,
+    StrengthVolumeRow,
+)
+from vertherm.planning.cement.fill import TargetFill, left_share, left_shares
 from vertherm.planning.cement.published import STRENGTH
 from vertherm.planning.cement.scene import smooth
 from vertherm.planning.objects import Case, Target
@@ -30,10 +38,12 @@ SPACING_MM = 1.5
 """Edge of an element: finer ones change ratios by a hundredth, and cost four times as much (see the tests)."""
 POSTERIOR_SHARE = 0.2
 """Rearmost share of the body's depth that counts as posterior wall."""
-VOLUME_SHARES = (0.25, 0.5, 0.75)
-"""Smaller fills whose strength is looked at too."""
+VOLUMES = 5
+"""Volumes at which strength is looked at, evenly up to the largest one that curves go to."""
 LAWS = ("morgan", "shallow", "steep")
 """Laws from density to modulus: the first one is the nominal one, all of them make the band."""
+MIN_ROWS = 3
+WHOLE, MOST_LEFT, MOST_RIGHT = "predicted", "most on the left", "most on the right"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +52,8 @@ class StrengthScene:
 
     Args:
         density_g_cm3: apparent.
-        cements: share of each voxel by volume in ml, the whole fill last.
+        fills: share of each voxel that is cement, by name of the fill: WHOLE, the two most one-sided samples, smaller
+            and larger volumes.
     """
 
     grid: Grid
@@ -51,32 +62,32 @@ class StrengthScene:
     lesion: Bool
     ablated: Bool | None
     kind: str
-    cements: dict[float, Field]
+    fills: dict[str, Field]
     posterior: Bool
 
 
 @dataclass(frozen=True)
 class StrengthTask:
-    """States of one law; ``volume_ml``: of the cement, None: every state with the whole fill."""
+    """All states of one law and modulus of cement (None: the nominal one) or, with ``fill``, that fill's alone."""
 
-    law: str
-    volume_ml: float | None = None
+    law: str = LAWS[0]
+    cement_mpa: float | None = None
+    fill: str = ""
 
 
 def run_strength(task: StrengthTask, scene: StrengthScene) -> tuple[StateRow, ...]:
     """What a worker does: compress the states of a task; the first row is the reference."""
-    whole = max(scene.cements)
-    cement = scene.cements[whole if task.volume_ml is None else task.volume_ml]
     states = treatment_states(
         scene.density_g_cm3,
         scene.body,
         scene.lesion,
         ablated=scene.ablated,
-        cement_fraction=cement,
+        cement_fraction=scene.fills[task.fill or WHOLE],
+        cement=task.cement_mpa or "cement_modulus",
         law=task.law,
         lesion_kind="lytic" if scene.kind == "lytic" else "by density",
     )
-    kept: Sequence[State] = states if task.volume_ml is None else [states[-1]]
+    kept: Sequence[State] = [states[-1]] if task.fill or task.cement_mpa else states
     return compare(kept, float(scene.grid.spacing_mm[0]), scene.posterior)
 
 
@@ -104,26 +115,45 @@ def strength(
     body, frame = (case.anatomy.bodies or {}).get(target.level), own_frame(case.anatomy, target.level)
     if body is None or frame is None:
         return None, {}
-    scene = _scene(case, target, calibration, body, frame, share, found, zone)
-    tasks = [StrengthTask(law) for law in LAWS] + [StrengthTask(LAWS[0], v) for v in sorted(scene.cements)[:-1]]
+    placed = _fills(share, found)
+    scene = _scene(case, target, calibration, body, frame, {name: fill for name, (_, fill) in placed.items()}, zone)
+    modulus = mechanics_constant("cement_modulus")
+    tasks = [
+        *(StrengthTask(law) for law in LAWS),
+        *(StrengthTask(cement_mpa=end) for end in (modulus.low, modulus.high)),
+        *(StrengthTask(fill=name) for name in placed if name != WHOLE),
+    ]
     outcomes = run(run_strength, tasks, shared=scene, workers=workers, progress=progress, label="strength")
     failed = next((o for o in outcomes if o.failed), None)
     if failed is not None:
         raise failed.cause or SolverError("A finite-element solve failed.", got=failed.error)
-    by_law = [cast(tuple[StateRow, ...], o.value) for o in outcomes[: len(LAWS)]]
-    smaller = [cast(tuple[StateRow, ...], o.value)[0] for o in outcomes[len(LAWS) :]]
+    found_rows = dict(zip(tasks, (cast(tuple[StateRow, ...], o.value) for o in outcomes), strict=True))
+    row = _row(found_rows, {name: volume for name, (volume, _) in placed.items()}, found)
+    nominal = found_rows[StrengthTask(LAWS[0])]
+    return row, {one.name: Volume(one.compression.effective_strain, scene.grid) for one in nominal}
+
+
+def _row(
+    rows: Mapping[StrengthTask, tuple[StateRow, ...]],
+    volumes_ml: Mapping[str, float],
+    found: TargetFill | None,
+) -> StrengthRow:
+    by_law = [rows[StrengthTask(law)] for law in LAWS]
     nominal = by_law[0]
-    row = StrengthRow(
+    others = [one[0] for task, one in rows.items() if task.cement_mpa]
+    fills = {task.fill: one[0] for task, one in rows.items() if task.fill} | {WHOLE: nominal[-1]}
+    volumes = _volumes(nominal, fills, volumes_ml)
+    return StrengthRow(
         spacing_mm=SPACING_MM,
         elements=int(nominal[0].compression.statistics["elements"]),
         criterion="2 % of the bone beyond an effective strain of 0.7 % (Pistoia 2002, recalled; found for the radius)",
-        states=[_state([rows[n] for rows in by_law]) for n in range(len(nominal))],
-        volumes=_volumes(scene, nominal, smaller),
+        states=[_state([law[n] for law in by_law], nominal[0], others) for n in range(len(nominal))],
+        volumes=volumes,
+        volume_words=_volume_words(volumes),
+        distribution=_distribution(nominal[0], fills, found),
         published=STRENGTH,
         words=_words(nominal),
     )
-    strain = {one.name: Volume(one.compression.effective_strain, scene.grid) for one in nominal}
-    return row, strain
 
 
 def body_grid(body: Volume, frame: VertebraFrame, spacing_mm: float) -> Grid:
@@ -145,8 +175,7 @@ def _scene(
     calibration: DensityCalibration,
     body: Volume,
     frame: VertebraFrame,
-    share: Volume,
-    found: TargetFill | None,
+    fills: Mapping[str, Volume],
     zone: Volume | None,
 ) -> StrengthScene:
     grid = body_grid(body, frame, SPACING_MM)
@@ -154,13 +183,6 @@ def _scene(
     inside = smooth(body, grid)
     if not inside.any():
         raise InputError("The vertebral body is empty.", where=f"target {target.name}")
-    cements = {float(share.data.sum()) * share.grid.voxel_volume_ml: _cement(share, grid)}
-    if found is not None:
-        for part in VOLUME_SHARES:
-            volume = part * found.volume_ml
-            held = np.where(found.nominal.arrival_ml <= volume, share.data, 0.0).astype(np.float32)
-            less = Volume(held, share.grid)
-            cements[float(held.sum()) * share.grid.voxel_volume_ml] = _cement(less, grid)
     lesion = smooth(target.mask, grid)
     return StrengthScene(
         grid=grid,
@@ -169,9 +191,30 @@ def _scene(
         lesion=lesion,
         ablated=smooth(zone, grid) if zone is not None else None,
         kind=target.kind,
-        cements=cements,
+        fills={name: _cement(fill, grid) for name, fill in fills.items()},
         posterior=_posterior(inside),
     )
+
+
+def _fills(share: Volume, found: TargetFill | None) -> dict[str, tuple[float, Volume]]:
+    """Injected volume and cement by name of the fill; of measured cement only its own."""
+    if found is None:
+        return {WHOLE: (float(share.data.sum()) * share.grid.voxel_volume_ml, share)}
+    pores = porous_medium(found.scene, found.drawn).porosity
+
+    def held(arrival_ml: NDArray[np.floating], volume_ml: float) -> tuple[float, Volume]:
+        cells = np.where(arrival_ml <= volume_ml, pores, 0.0).astype(np.float32)
+        return volume_ml, Volume(cells, share.grid)
+
+    fills = {WHOLE: (found.volume_ml, share)}
+    for volume in np.linspace(0.0, found.plan.volume_ml, VOLUMES + 1)[1:]:
+        # A volume next to the chosen one would be shown twice.
+        if abs(volume - found.volume_ml) > 0.02 * found.plan.volume_ml:
+            fills[f"{volume:.2f} ml"] = held(found.nominal.arrival_ml, float(volume))
+    lefts = left_shares(found)
+    for name, place in ((MOST_LEFT, int(np.argmax(lefts))), (MOST_RIGHT, int(np.argmin(lefts)))):
+        fills[name] = held(found.samples[place].arrival_ml, found.volume_ml)
+    return fills
 
 
 def _cement(share: Volume, grid: Grid) -> Field:
@@ -187,32 +230,86 @@ def _posterior(body: Bool) -> Bool:
     return out
 
 
-def _state(rows: Sequence[StateRow]) -> StrengthStateRow:
-    """One state over all laws; of the failure load also the range of the criterion."""
+def _state(rows: Sequence[StateRow], reference: StateRow, cements: Sequence[StateRow]) -> StrengthStateRow:
+    """One state over all laws and, with cement, its moduli; of the failure load also the range of the criterion."""
     nominal = rows[0]
-    loads = [load for row in rows for load in (row.failure.low_n, row.failure.high_n)]
+    also = list(cements) if nominal.name == CEMENTED else []
+    loads = [load for row in [*rows, *also] for load in (row.failure.low_n, row.failure.high_n)]
+    right, anterior = _shift_mm(nominal, reference)
     return StrengthStateRow(
         state=cast(Literal["without lesion", "with lesion", "after ablation", "with cement"], nominal.name),
-        stiffness_ratio=_band([row.stiffness_ratio for row in rows]),
-        failure_ratio=_band([row.failure_ratio for row in rows]),
+        stiffness_ratio=_band([*(r.stiffness_ratio for r in rows), *(_stiff(r, reference) for r in also)]),
+        failure_ratio=_band([*(r.failure_ratio for r in rows), *(_strong(r, reference) for r in also)]),
         posterior_share=nominal.posterior_share or 0.0,
-        stiffness_n_mm=_band([row.stiffness_n_mm for row in rows]),
+        load_right_mm=right,
+        load_anterior_mm=anterior,
+        stiffness_n_mm=_band([row.stiffness_n_mm for row in [*rows, *also]]),
         failure_n=Banded(value=nominal.failure.load_n, low=min(loads), high=max(loads)),
     )
 
 
-def _volumes(scene: StrengthScene, nominal: Sequence[StateRow], smaller: Sequence[StateRow]) -> list[StrengthVolumeRow]:
-    """Ratios over the volume of cement: none, smaller fills, the whole."""
-    reference = nominal[0]
-    before = nominal[-2]
-    rows = [(0.0, before), *zip(sorted(scene.cements)[:-1], smaller, strict=True), (max(scene.cements), nominal[-1])]
+def _stiff(row: StateRow, reference: StateRow) -> float:
+    return row.stiffness_n_mm / reference.stiffness_n_mm
+
+
+def _strong(row: StateRow, reference: StateRow) -> float:
+    return row.failure.load_n / reference.failure.load_n
+
+
+def _shift_mm(row: StateRow, reference: StateRow) -> tuple[float, float]:
+    """How far the line of load moved, to the right and forwards: the grid's first two axes."""
+    (x, y), (x0, y0) = row.load_centre_mm, reference.load_centre_mm
+    return x - x0, y - y0
+
+
+def _volumes(
+    nominal: Sequence[StateRow], fills: Mapping[str, StateRow], volumes_ml: Mapping[str, float]
+) -> list[StrengthVolumeRow]:
+    """Ratios over the injected volume: none, then every volume looked at."""
+    reference, before = nominal[0], nominal[-2]
+    shown = {volumes_ml[name]: row for name, row in fills.items() if name not in (MOST_LEFT, MOST_RIGHT)}
     return [
-        StrengthVolumeRow(
-            volume_ml=volume,
-            stiffness_ratio=row.stiffness_n_mm / reference.stiffness_n_mm,
-            failure_ratio=row.failure.load_n / reference.failure.load_n,
+        StrengthVolumeRow(volume_ml=at, stiffness_ratio=_stiff(row, reference), failure_ratio=_strong(row, reference))
+        for at, row in sorted({0.0: before, **shown}.items())
+    ]
+
+
+def _volume_words(rows: Sequence[StrengthVolumeRow]) -> str:
+    """What a millilitre adds where it adds most, and what the last ones add."""
+    if len(rows) < MIN_ROWS:
+        return ""
+    gains = [
+        (100.0 * (b.stiffness_ratio - a.stiffness_ratio) / (b.volume_ml - a.volume_ml), a.volume_ml, b.volume_ml)
+        for a, b in pairwise(rows)
+    ]
+    (most, start, end), (last, late, largest) = max(gains), gains[-1]
+    return (
+        f"A millilitre adds most from {start:.1f} to {end:.1f} ml: {most:.1f} % of the stiffness without lesion; "
+        f"from {late:.1f} to {largest:.1f} ml it adds {last:.1f} %."
+    )
+
+
+def _distribution(
+    reference: StateRow, fills: Mapping[str, StateRow], found: TargetFill | None
+) -> list[StrengthDistributionRow]:
+    if found is None:
+        return []
+    lefts = left_shares(found)
+    shares = {WHOLE: left_share(found, found.nominal), MOST_LEFT: float(lefts.max()), MOST_RIGHT: float(lefts.min())}
+    words = {
+        WHOLE: "as predicted",
+        MOST_LEFT: "the sample with most on the left",
+        MOST_RIGHT: "the sample with most on the right",
+    }
+    return [
+        StrengthDistributionRow(
+            words=words[name],
+            left_share=share,
+            stiffness_ratio=_stiff(fills[name], reference),
+            failure_ratio=_strong(fills[name], reference),
+            load_right_mm=_shift_mm(fills[name], reference)[0],
         )
-        for volume, row in rows
+        for name, share in shares.items()
     ]
 
 
