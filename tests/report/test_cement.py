@@ -146,7 +146,7 @@ def test_leakage_diagram_shows_the_curves_the_limit_and_the_safe_volume() -> Non
     assert lines["share of samples"].get_ydata() == pytest.approx(100 * np.array(target.curve.probability["canal"]))
     assert set(lines["limit"].get_ydata()) == {5.0}
     assert set(lines["largest within the limits"].get_xdata()) == {4.2}
-    assert set(lines["asked for"].get_xdata()) == {5.0}
+    assert set(lines["injected"].get_xdata()) == {5.0}
     published = figure.axes[-1]
     assert len(published.get_yticklabels()) == 5
     diamonds = [line.get_xdata() for line in published.get_lines() if line.get_marker() == "D"]

@@ -107,6 +107,8 @@ def tell_cement(document: CementDocument) -> None:
 
 
 def _tell_target(row: TargetCement) -> None:
+    from vertherm.report.words import dose as minutes
+
     fill = row.fill
     typer.echo(
         f"  {row.target} [{row.level}], {row.source}: {fill.injected_ml:.1f} ml fill {fill.lesion_share.value:.0%} of "
@@ -120,10 +122,8 @@ def _tell_target(row: TargetCement) -> None:
     if row.curing is not None:
         for structure in row.curing.structures:
             if structure.status != "green":
-                peak, dose = structure.combined_peak_c, structure.combined_cem43_min
-                typer.echo(
-                    f"    {structure.name}: up to {peak.high:.1f} °C, CEM43 {dose.high:.1f} min: {structure.status}"
-                )
+                peak, dose = structure.combined_peak_c.high, minutes(structure.combined_cem43_min.high)
+                typer.echo(f"    {structure.name}: up to {peak:.1f} °C, CEM43 {dose} min: {structure.status}")
         typer.echo(f"    {row.curing.delay_words or row.curing.starts_from}")
     if row.strength is not None:
         for state in row.strength.states:

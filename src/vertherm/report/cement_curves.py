@@ -93,7 +93,7 @@ def _site(ax: Axes, name: str, target: TargetCement, curve: LeakageCurve, top: f
     elif limit is not None:
         note = f"limit {100 * limit:.0f} %"
         ax.annotate(note, (0.02, 0.96), xycoords="axes fraction", fontsize=6.5, color=RED, va="top")
-    ax.axvline(target.fill.injected_ml, color="black", lw=1.1, ls=":", label="asked for")
+    ax.axvline(target.fill.injected_ml, color="black", lw=1.1, ls=":", label="injected")
     if target.safe is not None:
         binding = target.safe.binds == name
         ax.axvline(target.safe.volume_ml, color=GREEN, lw=2.0 if binding else 1.3, label="largest within the limits")

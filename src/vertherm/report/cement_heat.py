@@ -145,7 +145,7 @@ def draw_peaks(row: CuringRow, *, synthetic: bool) -> Figure:
 
 def _peak(ax: Axes, y: int, item: CuringStructureRow) -> None:
     for row, shift, colour, mark, name in (
-        (item.curing_peak_c, -0.16, BLUE, "o", "cement alone"),
+        (item.curing_peak_c, -0.16, BLUE, "o", "while the cement cures"),
         (item.combined_peak_c, 0.06, RED, "s", "ablation and cement"),
     ):
         ax.plot([row.low, row.high], [y + shift] * 2, color=colour, lw=4.5, alpha=0.45, solid_capstyle="butt")
@@ -200,11 +200,12 @@ def draw_delays(row: CuringRow, *, synthetic: bool) -> Figure:
 
 def _limits(ax: Axes, structures: Sequence[CuringStructureRow], names: set[str]) -> None:
     """Temperature limits of the structures that decide, once each."""
-    for colour, dash, which in ((ORANGE, "--", "warn"), (RED, "-", "stop")):
+    # The lower limit's name hangs below its line, the upper one's stands above: they stay apart on any scale.
+    for colour, dash, which, side in ((ORANGE, "--", "warn", "top"), (RED, "-", "stop", "bottom")):
         words = {getattr(item, f"{which}_words") for item in structures if item.name in names}
         for limit in sorted({value for text in words if (value := limit_c(text)) is not None}):
             ax.axhline(limit, color=colour, ls=dash, lw=1.0, zorder=1)
             ax.annotate(
                 f"{which} {limit:g} °C", (0.0, limit), xycoords=("axes fraction", "data"), fontsize=7, color=colour,
-                ha="left", va="bottom", xytext=(3, 1), textcoords="offset points",
+                ha="left", va=side, xytext=(3, 1 if side == "bottom" else -1), textcoords="offset points",
             )  # fmt: skip

@@ -93,6 +93,12 @@ def _canal_words(row: CuringRow) -> str:
     assert cadaver.low is not None
     assert cadaver.high is not None
     peak = canal.curing_peak_c
+    if canal.ablation_peak_c is not None:
+        return (
+            f"Canal while the cement cures: {peak.value:.1f} °C, part of it left by the ablation. The published "
+            f"temperatures ({cadaver.low:.0f} to {cadaver.high:.0f} °C in cadavers, at most {largest.value:.1f} °C in "
+            "25 vertebrae) started from body temperature: they do not compare."
+        )
     where = _place(peak.value, cadaver.low, cadaver.high)
     return (
         f"Canal by curing: {peak.value:.1f} °C ({peak.low:.1f} to {peak.high:.1f}), {where} the {cadaver.low:.0f} to "

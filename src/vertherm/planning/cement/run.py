@@ -40,6 +40,8 @@ from vertherm.planning.sins import sins_of
 
 SMALLEST_LOOKED_AT = 1.3
 """Curves go this far beyond the volume that was asked for."""
+BOILING_C = 105.0
+"""Methyl methacrylate boils at about 100 °C."""
 
 
 @dataclass(frozen=True)
@@ -178,8 +180,15 @@ def _predicted(work: Work, target: Target, cannulas: list[Cannula]) -> tuple[Tar
 
 
 def _judged(row: TargetCement, seen: SceneNotes) -> TargetCement:
+    """With its status, its place among published numbers, and what the heat leaves out."""
+    notes = list(row.notes)
+    if row.curing is not None and row.curing.cement_peak_c.high > BOILING_C:
+        notes.append(
+            f"The cement itself reads up to {row.curing.cement_peak_c.high:.0f} °C: monomer and water would boil there, "
+            "which the model leaves out, so its middle reads too hot."
+        )
     found = {"status": target_status(row, seen.missing_sites), "beside_published": beside_published(row)}
-    return row.model_copy(update=found)
+    return row.model_copy(update={**found, "notes": notes})
 
 
 def cement_share(found: TargetFill) -> Volume:
