@@ -38,6 +38,12 @@ LEAKAGE = [
         high=0.25,
     ),
     _row("disc or paravertebral, vertebroplasty of metastases alone", "WJSO 2022", "S", value=0.31),
+    _row(
+        "mass leaked on a bench: low viscosity 4.0 g at 3.5 min and 2.6 g at 9.5 min, high viscosity 1.5 g and 0.9 g; "
+        "the model's viscosity moves pressure and time, not the place of the cement, and does not show this",
+        "Int J Spine Surg 4/1/26",
+        "S",
+    ),
 ]
 CANAL_TEMPERATURE = [
     _row(

@@ -40,6 +40,8 @@ from vertherm.planning.sins import sins_of
 
 SMALLEST_LOOKED_AT = 1.3
 """Curves go this far beyond the volume that was asked for."""
+LITTLE = 0.5
+"""Share of the lesion below which a proposed volume is said to fill little."""
 BOILING_C = 105.0
 """Methyl methacrylate boils at about 100 °C."""
 
@@ -184,8 +186,8 @@ def _judged(row: TargetCement, seen: SceneNotes) -> TargetCement:
     notes = list(row.notes)
     if row.curing is not None and row.curing.cement_peak_c.high > BOILING_C:
         notes.append(
-            f"The cement itself reads up to {row.curing.cement_peak_c.high:.0f} °C: monomer and water would boil there, "
-            "which the model leaves out, so its middle reads too hot."
+            f"The cement itself reads up to {row.curing.cement_peak_c.high:.0f} °C. Monomer would boil there; "
+            "the model leaves that out, so the middle of the cement reads too hot."
         )
     found = {"status": target_status(row, seen.missing_sites), "beside_published": beside_published(row)}
     return row.model_copy(update={**found, "notes": notes})
@@ -316,6 +318,12 @@ def _volume_notes(found: TargetFill) -> list[str]:
             f"No volume was asked for: {found.volume_ml:.1f} ml is the largest that keeps every rule"
             + (f" ({', '.join(ends)} ends it)." if ends else ".")
         )
+        held = fill_row(found).lesion_share.value
+        if held < LITTLE:
+            notes.append(
+                f"At this volume {held:.0%} of the lesion hold cement. Another place of the opening may allow more: "
+                "give it in [[cement.needles]] and compare."
+            )
     if found.nominal.reached_ml < found.volume_ml - 1e-6:
         notes.append(f"Only {found.nominal.reached_ml:.1f} ml of {found.volume_ml:.1f} ml find room.")
     if found.failed:
