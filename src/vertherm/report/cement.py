@@ -14,6 +14,7 @@ from vertherm.report import cement_curves, cement_heat, style, words
 from vertherm.report.canvas import Picture, collected_later
 from vertherm.report.cement_look import look
 from vertherm.report.cement_planes import CementPainter
+from vertherm.report.cement_strain import strain
 from vertherm.report.environment import environment
 from vertherm.report.patient import LegendRow
 
@@ -29,6 +30,7 @@ class CementTargetView:
         row: the numbers.
         planes, space: cement in the CT and as surfaces; None without volumes.
         leakage, course, heat, peaks, delays, strength: diagrams.
+        strain: maps of the strain by state.
         legend: of the outlines in the pictures.
     """
 
@@ -41,12 +43,16 @@ class CementTargetView:
     peaks: Picture | None = None
     delays: Picture | None = None
     strength: Picture | None = None
+    strain: Picture | None = None
     legend: list[LegendRow] = field(default_factory=list)
 
     @property
     def pictures(self) -> list[Picture]:
         """Every picture once."""
-        found = (self.planes, self.space, self.leakage, self.course, self.heat, self.peaks, self.delays, self.strength)
+        found = (
+            self.planes, self.space, self.leakage, self.course, self.heat, self.peaks, self.delays, self.strength,
+            self.strain,
+        )  # fmt: skip
         return [picture for picture in found if picture is not None]
 
 
@@ -161,4 +167,6 @@ def _target(
             view.delays = cement_heat.delays(row, row.curing, synthetic=synthetic)
     if row.strength is not None and row.strength.states:
         view.strength = cement_curves.strength(row, row.strength, synthetic=synthetic)
+    if fields is not None and fields.strain:
+        view.strain = strain(row, fields, synthetic=synthetic)
     return view

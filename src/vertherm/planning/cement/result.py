@@ -28,7 +28,8 @@ class CementFields:
             paravertebral.
         curing_peak_c: float32 on the heat grid, nominal kinetics, with what the ablation left; None: not computed.
         curing_cem43_min: likewise, dose of both together.
-        strain: float32, effective strain with cement, on the strength's own (turned) grid; None: not computed.
+        strain: float32 by state, effective strain at the load at which the body without lesion fails, on the strength's
+            own grid, which is turned into the body's directions; empty: not computed.
     """
 
     target: str

@@ -110,7 +110,7 @@ def strength(
         zone: bool, what the ablation coagulates; None: no such state.
 
     Returns:
-        The rows, and the effective strain by state.
+        The rows, and by state the effective strain at the load at which the body without lesion fails.
     """
     body, frame = (case.anatomy.bodies or {}).get(target.level), own_frame(case.anatomy, target.level)
     if body is None or frame is None:
@@ -130,7 +130,10 @@ def strength(
     found_rows = dict(zip(tasks, (cast(tuple[StateRow, ...], o.value) for o in outcomes), strict=True))
     row = _row(found_rows, {name: volume for name, (volume, _) in placed.items()}, found)
     nominal = found_rows[StrengthTask(LAWS[0])]
-    return row, {one.name: Volume(one.compression.effective_strain, scene.grid) for one in nominal}
+    load = nominal[0].failure.load_n
+    # Linear: the strain of the computed load, scaled. One load for all states, so that their colours compare.
+    strains = {one.name: one.compression.effective_strain * (load / one.compression.force_n) for one in nominal}
+    return row, {name: Volume(strain.astype(np.float32), scene.grid) for name, strain in strains.items()}
 
 
 def _row(
