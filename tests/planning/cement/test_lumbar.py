@@ -24,12 +24,12 @@ from vertherm.imaging.lesion import synthetic_lesion
 from vertherm.planning.access.scene import own_frame
 from vertherm.planning.case import CaseFile, CementEntry
 from vertherm.planning.cement.document import SITES, TargetCement
-from vertherm.planning.cement.needles import Cannula, to_the_middle
+from vertherm.planning.cement.needles import Cannula, given_cannulas, to_the_middle
 from vertherm.planning.cement.result import CementResult
 from vertherm.planning.cement.run import cement_case
 from vertherm.planning.cement.scene import density_calibration, vertebra_scene
 from vertherm.planning.objects import Case, Target
-from vertherm.planning.prepare import prepare_case
+from vertherm.planning.prepare import in_ras, prepare_case
 from vertherm.planning.protocol import Protocol
 
 pytestmark = [pytest.mark.data]
@@ -286,6 +286,18 @@ def test_a_cannula_ends_at_the_lesions_middle() -> None:
     direction = np.array([0.1, 1.0, 0.05]) / np.linalg.norm([0.1, 1.0, 0.05])
     deep = Trajectory(target.centre_mm - 80.0 * direction, target.centre_mm + 10.0 * direction)
     assert to_the_middle(deep, target).tip_mm == pytest.approx(target.centre_mm, abs=1e-6)
+
+
+def test_without_wishes_the_cement_follows_the_antenna() -> None:
+    """A case that says nothing about cement: one cannula along its antenna, up to the lesion's middle."""
+    entry, case, _ = scan()
+    assert entry.cement is None
+    placed = entry.applicators[0]
+    found = given_cannulas(entry, case)[case.targets[0].name]
+    assert len(found) == 1
+    assert found[0].share == 1.0
+    way = Trajectory(in_ras(placed.entry, placed.frame), in_ras(placed.tip, placed.frame))
+    assert way.cylindrical_mm(found[0].trajectory.tip_mm)[0] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_the_canal_lies_behind_the_body() -> None:

@@ -45,8 +45,7 @@ def given_cannulas(entry: CaseFile, case: Case) -> dict[str, list[Cannula]]:
         InputError: a needle names no target, or a target that does not exist.
     """
     found: dict[str, list[Cannula]] = {}
-    assert entry.cement is not None
-    for number, item in enumerate(entry.cement.needles, 1):
+    for number, item in enumerate(entry.cement.needles if entry.cement else (), 1):
         name = item.name or f"cement needle {number}"
         needle = Trajectory(in_ras(item.entry, item.frame), in_ras(item.tip, item.frame))
         target = _target_of(item.target, case, f"cement.needles[{number}]")
