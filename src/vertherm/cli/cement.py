@@ -116,7 +116,8 @@ def _tell_target(row: TargetCement) -> None:
     )
     for site in row.sites:
         share = site.probability
-        typer.echo(f"    {site.site}: {share.estimate:.0%} ({share.low:.0%} to {share.high:.0%}) {site.words}".rstrip())
+        chance = "" if row.source == "measured" else f"{share.estimate:.0%} ({share.low:.0%} to {share.high:.0%}) "
+        typer.echo(f"    {site.site}: {chance}{site.words}".rstrip())
     if row.safe is not None:
         typer.echo(f"    {row.safe.words}")
     if row.curing is not None:

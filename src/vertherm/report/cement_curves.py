@@ -40,7 +40,9 @@ _STATE_COLOURS = {"stiffness": "#0072b2", "failure load": "#e69f00"}
 def leakage(target: TargetCement, curve: LeakageCurve, *, synthetic: bool) -> Picture:
     """Encoded :func:`draw_leakage`."""
     at_end = [f"{SITE_WORDS.get(name, name)} {100 * line[-1]:.0f} %" for name, line in curve.probability.items()]
-    safe = "" if target.safe is None else f"; largest volume within the limits {target.safe.volume_ml:.1f} ml"
+    safe = ""
+    if target.safe is not None and target.safe.enough:
+        safe = f"; largest volume within the limits {target.safe.volume_ml:.1f} ml"
     last = curve.volume_ml[-1] if curve.volume_ml else 0.0
     alt = (
         f"Probability of leakage by site over injected volume, with 95 % intervals, {target.level}: at {last:.1f} ml "
@@ -94,11 +96,11 @@ def _site(ax: Axes, name: str, target: TargetCement, curve: LeakageCurve, top: f
         note = f"limit {100 * limit:.0f} %"
         ax.annotate(note, (0.02, 0.96), xycoords="axes fraction", fontsize=6.5, color=RED, va="top")
     ax.axvline(target.fill.injected_ml, color="black", lw=1.1, ls=":", label="injected")
-    if target.safe is not None:
+    if target.safe is not None and target.safe.enough:
         binding = target.safe.binds == name
         ax.axvline(target.safe.volume_ml, color=GREEN, lw=2.0 if binding else 1.3, label="largest within the limits")
     ax.set(xlim=(0, float(volume[-1]) if len(volume) else 1.0), ylim=(0, 100 * top))
-    binds = " (binds)" if target.safe is not None and target.safe.binds == name else ""
+    binds = " (binds)" if target.safe is not None and target.safe.enough and target.safe.binds == name else ""
     ax.set_title(SITE_WORDS[name] + binds, fontsize=8.5, weight="bold", loc="left")
     ax.set_xlabel("injected (ml)", fontsize=7)
     ax.tick_params(labelsize=7)
@@ -265,7 +267,7 @@ def _over_volume(ax: Axes, row: StrengthRow, target: TargetCement, synthetic: bo
         ax.plot(volume, values, mark, color=_STATE_COLOURS[name], mec="black", mew=0.5, ms=4.5, lw=1.4)
     ax.axhline(1.0, color=GREY, lw=0.9, ls="--")
     ax.set_ylim(bottom=0.0)
-    if target.safe is not None and target.safe.binds and target.safe.volume_ml < volume[-1]:
+    if target.safe is not None and target.safe.enough and target.safe.binds and target.safe.volume_ml < volume[-1]:
         ax.axvspan(target.safe.volume_ml, volume[-1], color=RED, alpha=0.08, lw=0, label="beyond the safe volume")
     ax.axvline(target.fill.injected_ml, color=GREY, lw=0.9, ls=":", label="injected")
     ax.set_xlabel("cement (ml)", fontsize=8)

@@ -124,8 +124,23 @@ def test_few_samples_say_that_they_show_nothing() -> None:
     case = lesion_case("L3")
     found = row(cement_case(case, scan()[2], entry_with(samples=10), cannula(case), workers=1))
     assert found.safe is not None
+    assert not found.safe.enough
     assert found.safe.volume_ml == 0.0
     assert "run more samples" in found.safe.words
+    # Not shown is neither safe nor broken: the volume follows the other rules, and the verdict stays open.
+    assert found.fill.injected_ml > 1.0
+    assert all(stop.volume_ml is None for stop in found.stops if stop.rule == "leakage")
+    quiet = [s for s in found.sites if s.probability.estimate == 0.0]
+    assert found.status == ("not assessed" if len(quiet) == len(found.sites) else "stop")
+
+
+def test_more_than_the_bone_can_take_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any sample is run; the capacity itself is checked in tests/cement/test_leakage.py."""
+    monkeypatch.setattr("vertherm.planning.cement.run.capacity_ml", lambda *_: 12.34)
+    case = lesion_case("L3")
+    with pytest.raises(InputError, match="More cement is asked for") as caught:
+        cement_case(case, scan()[2], entry_with(volume_ml={"lesion": 15.0}), cannula(case), workers=1)
+    assert "at most 12.3 ml" in str(caught.value)
 
 
 def test_volumes_and_shares_fit_each_other() -> None:

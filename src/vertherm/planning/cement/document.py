@@ -135,6 +135,7 @@ class SafeFillRow(_Row):
     volume_ml: float
     binds: str = Field(description="site whose limit ends it; empty: none within the volumes looked at")
     limits: dict[str, float] = Field(description="largest probability by site")
+    enough: bool = Field(default=True, description="false: too few samples to show that a limit holds at any volume")
     words: str
 
 

@@ -133,6 +133,7 @@ def safe_fill(
             last, binds = max(int(beyond[0]) - 1, 0), site
     volume = np.floor(curve.volume_ml[last] / STEP_ML + 1e-9) * STEP_ML
     none = share_interval(failed, len(samples) + failed)[1]
+    enough = all(none <= limit for limit in limits.values())
     if binds and none > limits[binds]:
         words = (
             f"{len(samples) + failed} samples show no probability below {none:.0%} at all, and {limits[binds]:.0%}"
@@ -144,7 +145,7 @@ def safe_fill(
         )
     else:
         words = f"Up to {volume:.1f} ml, the largest volume looked at, every limit holds."
-    return SafeFillRow(volume_ml=float(volume), binds=binds, limits=limits, words=words)
+    return SafeFillRow(volume_ml=float(volume), binds=binds, limits=limits, enough=enough, words=words)
 
 
 def stop_rows(
@@ -162,7 +163,7 @@ def stop_rows(
     pressed = float(at[over[0]]) if over.size else None
     full = nominal.reached_ml if nominal.reached_ml < plan.volume_ml - 1e-6 else None
     return (
-        row("leakage", safe.volume_ml if safe.binds else None, safe.words),
+        row("leakage", safe.volume_ml if safe.binds and safe.enough else None, safe.words),
         row(
             "working time",
             float(set_by) if set_by < plan.volume_ml else None,

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from vertherm.cement.leakage import InjectionPlan
+from vertherm.cement.leakage import InjectionPlan, capacity_ml
 from vertherm.cement.rules import CementRules
-from vertherm.cement.spread import flow_space
+from vertherm.cement.spread import flow_space, nominal_sample
+from vertherm.cement.vertebra import VertebraScene
 from vertherm.core.errors import InputError
 from vertherm.core.progress import Progress, silent
+from vertherm.ensemble.distributions import Space
 from vertherm.geometry.volume import Volume
 from vertherm.materials.bone_cement import BoneCement, bone_cement
 from vertherm.planning.case import CaseFile, CementEntry, MeasuredCement
@@ -112,11 +114,20 @@ def cement_case(
     return CementResult(cement_document(work, rows), case, tuple(fields))
 
 
-def _plan(work: Work, target: Target, cannulas: list[Cannula]) -> InjectionPlan:
-    asked = work.own.volume_ml.get(target.name, 0.0)
+def _plan(work: Work, target: Target, cannulas: list[Cannula], scene: VertebraScene, space: Space) -> InjectionPlan:
+    asked, room = work.own.volume_ml.get(target.name, 0.0), capacity_ml(scene, nominal_sample(space))
+    if asked > room:
+        raise InputError(
+            "More cement is asked for than bone and lesion can take.",
+            where="[cement] volume_ml",
+            got=f"{asked:g} ml for {target.name}",
+            expected=f"at most {room:.1f} ml",
+            advice="ask for less, or leave the volume out: the largest safe one is then proposed",
+        )
+    largest = max(work.rules.volume_looked_at_ml, SMALLEST_LOOKED_AT * asked)
     return InjectionPlan(
         needles=tuple(one.needle(work.rules) for one in cannulas),
-        volume_ml=max(work.rules.volume_looked_at_ml, SMALLEST_LOOKED_AT * asked),
+        volume_ml=min(largest, room),
         rate_ml_s=work.rules.rate_ml_min / 60.0,
         start_s=work.start_s,
         viscosity_pa_s=Viscosity(work.cement, work.rules.room_c),
@@ -136,14 +147,15 @@ def _predicted(work: Work, target: Target, cannulas: list[Cannula]) -> tuple[Tar
     with work.step("scene"):
         seen = _scene(work, target)
     with work.step("fill"):
+        space = flow_space(
+            density_error_mg_cm3=work.calibration.error_mg_cm3,
+            tip_error_mm=rules.tip_error_mm,
+            tip_source=rules.tip_source,
+        )
         found = fill_target(
             seen.scene,
-            _plan(work, target, cannulas),
-            flow_space(
-                density_error_mg_cm3=work.calibration.error_mg_cm3,
-                tip_error_mm=rules.tip_error_mm,
-                tip_source=rules.tip_source,
-            ),
+            _plan(work, target, cannulas, seen.scene, space),
+            space,
             rules,
             missing=seen.missing_sites,
             asked_ml=work.own.volume_ml.get(target.name),
@@ -307,7 +319,7 @@ def _needle_notes(target: Target, cannulas: list[Cannula]) -> list[str]:
 
 def _volume_notes(found: TargetFill) -> list[str]:
     notes = []
-    if found.asked and found.safe.binds and found.volume_ml > found.safe.volume_ml + 1e-9:
+    if found.asked and found.safe.binds and found.safe.enough and found.volume_ml > found.safe.volume_ml + 1e-9:
         notes.append(
             f"The volume asked for ({found.volume_ml:.1f} ml) lies beyond the largest safe one "
             f"({found.safe.volume_ml:.1f} ml)."

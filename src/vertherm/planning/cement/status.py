@@ -17,7 +17,10 @@ def target_status(row: TargetCement, missing: frozenset[str]) -> Status:
         found += ["stop" if site in NEURAL_SITES else "warn" for site in leaks]
     elif row.safe is not None:
         for site in row.sites:
-            if site.probability.high > row.safe.limits.get(site.site, 1.0):
+            beyond_limit = site.probability.high > row.safe.limits.get(site.site, 1.0)
+            if beyond_limit and not row.safe.enough and site.probability.estimate == 0.0:
+                found.append("not assessed")
+            elif beyond_limit:
                 found.append("stop" if site.site in NEURAL_SITES else "warn")
         beyond = [s for s in row.stops if s.volume_ml is not None and s.volume_ml < row.fill.injected_ml - 1e-6]
         found += ["warn" for stop in beyond if stop.rule != "leakage"]
@@ -29,9 +32,20 @@ def target_status(row: TargetCement, missing: frozenset[str]) -> Status:
 def status_words(status: Status, rows: Sequence[TargetCement]) -> str:
     """The verdict in a sentence."""
     volumes = ", ".join(f"{row.fill.injected_ml:.1f} ml in {row.target}" for row in rows)
+    heat = "" if all(row.curing is not None for row in rows) else " Heat was not computed for every target."
     return {
-        "green": f"{volumes}: leakage, pressure, working time and heat keep every limit.",
+        "green": f"{volumes}: {_kept(rows)} keep every limit.{heat}",
         "warn": f"{volumes}: a limit that asks for attention is passed; see the rows marked warn.",
         "stop": f"{volumes}: a limit that protects nerves is broken.",
-        "not assessed": f"{volumes}: something that must be known is not labelled, so this is no clearance.",
+        "not assessed": f"{volumes}: something that must be known is not labelled, or the samples are too few: no "
+        "clearance.",
     }[status]
+
+
+def _kept(rows: Sequence[TargetCement]) -> str:
+    """What was judged, in words."""
+    predicted = any(row.source == "predicted" for row in rows)
+    parts = ["leakage", "pressure", "working time"] if predicted else ["the places where cement is seen"]
+    if any(row.curing is not None for row in rows):
+        parts.append("heat")
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
