@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vertherm.validation import bioheat, cross_code, damage, electromagnetics, phase_change, protection, shaft
+from vertherm.validation import bioheat, cement, cross_code, damage, electromagnetics, phase_change, protection, shaft
 from vertherm.validation.case import Case
 
 PAGE = (Path(__file__).parents[2] / "docs" / "validation.md").read_text("utf-8")
@@ -19,6 +19,7 @@ RUNS: dict[str, Callable[[], list[Case]]] = {
     "shaft": shaft.cases,
     "protection": protection.cases,
     "damage": damage.cases,
+    "cement": cement.cases,
 }
 """The groups that take seconds; the others have tests of their own."""
 

@@ -52,7 +52,8 @@ def advance(law: Kinetics, alpha: ArrayLike, temperature_c: ArrayLike, dt_s: flo
     if not (np.isfinite(warm).all() and ((done >= 0) & (done <= 1)).all()):
         raise InputError("Conversion or temperature of the cement is unusable.", expected="0..1 and finite degC")
     flat = np.ascontiguousarray(done).ravel().copy()
-    _advance(flat, np.ascontiguousarray(warm).ravel(), dt_s, law.constant_23_per_s, law.temperature_k, law.seed)
+    # Copies: a broadcast array is several cells in one place.
+    _advance(flat, warm.ravel().copy(), dt_s, law.constant_23_per_s, law.temperature_k, law.seed)
     return flat.reshape(done.shape)
 
 

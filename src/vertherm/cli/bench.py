@@ -24,6 +24,7 @@ class Part(StrEnum):
     ensemble = "ensemble"
     access = "access"
     plan = "plan"
+    cement = "cement"
     statistics = "statistics"
     registry = "registry"
 

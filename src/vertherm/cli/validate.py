@@ -28,6 +28,7 @@ class GroupName(StrEnum):
     shaft = "shaft"
     protection = "protection"
     damage = "damage"
+    cement = "cement"
     cross_code = "cross_code"
     published = "published"
     statistics = "statistics"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from vertherm.validation.case import Case
+from vertherm.validation.cement_curing import BATH_CASE, bath_cases
 
 NIJLAND = "Nijland 2024 (10.1080/02656736.2024.2434607), abstract"
 SHEEP_SPACING_MM = 2.0
@@ -70,7 +71,6 @@ def missing_cases() -> list[Case]:
     """What the facts do not allow to compare."""
     bone = "data missing: geometry of the directional antenna, power and tissue properties (full text not in our hands)"
     porcine = "porcine vertebra, directional antenna"
-    cement = ("PMMA in the vertebral body", "degC", "cement is not built yet")
     rows: tuple[tuple[str, str, float | None, str, str, str], ...] = (
         (
             "sheep vertebra, ex vivo",
@@ -82,12 +82,18 @@ def missing_cases() -> list[Case]:
         ),
         (porcine, "temperature 10.1 mm ahead", None, "PMC11357707", "degC", bone),
         (porcine, "temperature 2.4 mm behind", None, "PMC11357707", "degC", bone),
-        (cement[0], "canal, 6-10 mL (39-57 measured)", None, "Belkoff and Molloy 2003, Spine 28:1555", *cement[1:]),
-        (cement[0], "canal, largest of 25 vertebrae", 43.16, "Int Orthop 2012;36:1025", *cement[1:]),
+        (
+            BATH_CASE,
+            "canal, largest of 25 vertebrae",
+            43.16,
+            "Int Orthop 2012;36:1025",
+            "degC",
+            "data missing: volume of cement, its distance from the canal, start temperature",
+        ),
     )
     return [Case.not_run(*row) for row in rows]
 
 
 def cases() -> list[Case]:
     """Rows for ``vertherm validate``."""
-    return [*sheep_cases(), *missing_cases()]
+    return [*sheep_cases(), *bath_cases(), *missing_cases()]

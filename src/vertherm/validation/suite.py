@@ -24,6 +24,7 @@ MODULES = (
     "shaft",
     "protection",
     "damage",
+    "cement",
     "cross_code",
     "published",
     "statistics",

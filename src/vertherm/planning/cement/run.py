@@ -201,7 +201,8 @@ def _judged(row: TargetCement, seen: SceneNotes) -> TargetCement:
             f"The cement itself reads up to {row.curing.cement_peak_c.high:.0f} °C. Monomer would boil there; "
             "the model leaves that out, so the middle of the cement reads too hot."
         )
-    found = {"status": target_status(row, seen.missing_sites), "beside_published": beside_published(row)}
+    unclear = bool(seen.doubts) or "canal" in seen.missing_sites
+    found = {"status": target_status(row, unclear=unclear), "beside_published": beside_published(row)}
     return row.model_copy(update={**found, "notes": notes})
 
 

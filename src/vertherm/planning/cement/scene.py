@@ -29,11 +29,18 @@ HU_OF = {"air": (-1200.0, -850.0), "fat": (-200.0, -30.0), "muscle": (-20.0, 140
 
 @dataclass(frozen=True, eq=False)
 class SceneNotes:
-    """A scene, and what a person must read about it."""
+    """A scene, and what a person must read about it.
+
+    Args:
+        derived_sites: placed by a rule.
+        missing_sites: not known: leakage there is not assessed.
+        doubts: why nothing about this vertebra can be cleared; already part of ``notes``.
+    """
 
     scene: VertebraScene
     derived_sites: frozenset[str]
     missing_sites: frozenset[str]
+    doubts: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -100,7 +107,8 @@ def vertebra_scene(
         frame=own_frame(anatomy, level),
         ct_spacing_mm=float(anatomy.ct.grid.spacing_mm.max()),
     )
-    return SceneNotes(scene, _derived(anatomy), _missing(scene), tuple(_notes(case, target, bone, scene, body)))
+    doubts = tuple(_doubts(anatomy, target, bone, scene))
+    return SceneNotes(scene, _derived(anatomy), _missing(scene), doubts, (*doubts, *_notes(scene, body)))
 
 
 def smooth(mask: Volume, grid: Grid) -> Bool:
@@ -176,8 +184,8 @@ def _missing(scene: VertebraScene) -> frozenset[str]:
     return frozenset(found | (set() if scene.frame is not None else {"vein"}))
 
 
-def _notes(case: Case, target: Target, bone: Volume, scene: VertebraScene, body: Volume | None) -> list[str]:
-    anatomy, found = case.anatomy, []
+def _doubts(anatomy: Anatomy, target: Target, bone: Volume, scene: VertebraScene) -> list[str]:
+    found = []
     if _cut(bone, anatomy.ct.grid):
         found.append(
             f"{target.level} is cut by the edge of the image: capacity, leakage beyond the edge and strength are not "
@@ -185,6 +193,11 @@ def _notes(case: Case, target: Target, bone: Volume, scene: VertebraScene, body:
         )
     if anatomy.metal is not None and on_grid(anatomy.metal, scene.grid).any():
         found.append("Metal lies in or beside the vertebra: densities near it, and all that rests on them, are wrong.")
+    return found
+
+
+def _notes(scene: VertebraScene, body: Volume | None) -> list[str]:
+    found = []
     if body is None:
         found.append("The vertebral body is not labelled apart from its arch: shares are those of the whole bone.")
     for site in sorted(_missing(scene)):

@@ -9,9 +9,13 @@ from vertherm.planning.cement.document import NEURAL_SITES, TargetCement
 from vertherm.planning.limits import worst
 
 
-def target_status(row: TargetCement, missing: frozenset[str]) -> Status:
-    """Of one target: leakage beside nerves stops, leakage elsewhere and broken stop rules warn, heat as it says."""
-    found: list[Status] = ["not assessed"] if "canal" in missing else []
+def target_status(row: TargetCement, *, unclear: bool) -> Status:
+    """Of one target: leakage beside nerves stops, leakage elsewhere and broken stop rules warn, heat as it says.
+
+    Args:
+        unclear: the canal is not known, the vertebra is cut by the image's edge, or metal lies beside it.
+    """
+    found: list[Status] = ["not assessed"] if unclear else []
     if row.source == "measured":
         leaks = [site.site for site in row.sites if site.probability.estimate > 0]
         found += ["stop" if site in NEURAL_SITES else "warn" for site in leaks]
@@ -37,8 +41,7 @@ def status_words(status: Status, rows: Sequence[TargetCement]) -> str:
         "green": f"{volumes}: {_kept(rows)} keep every limit.{heat}",
         "warn": f"{volumes}: a limit that asks for attention is passed; see the rows marked warn.",
         "stop": f"{volumes}: a limit that protects nerves is broken.",
-        "not assessed": f"{volumes}: something that must be known is not labelled, or the samples are too few: no "
-        "clearance.",
+        "not assessed": f"{volumes}: not all that must be known could be judged (see the notes): no clearance.",
     }[status]
 
 
