@@ -120,6 +120,30 @@ def test_a_breach_of_the_posterior_wall_leaks_into_the_canal_and_lowers_the_safe
     assert broken.safe.binds == "canal"
 
 
+def test_needles_take_the_volume_in_turn() -> None:
+    """Two needles of 1 : 3 and 4 ml: around the first one cement has arrived by 1 ml, around the second only after."""
+    case = lesion_case("L3", behind_mm=0.0)
+    frame = own_frame(case.anatomy, case.targets[0].level)
+    assert frame is not None
+    tips = [case.targets[0].centre_mm + side * 6.0 * frame.right for side in (-1.0, 1.0)]
+    both = [
+        Cannula(name, "", Trajectory(tip - 60.0 * frame.anterior, tip), share)
+        for name, tip, share in zip(("left", "right"), tips, (0.25, 0.75), strict=True)
+    ]
+    entry = entry_with(samples=10, volume_ml={"lesion": 4.0})
+    result = cement_case(case, scan()[2], entry, {"lesion": both}, workers=1)
+    assert [needle.volume_ml for needle in row(result).needles] == [1.0, 3.0]
+    arrival = result.fields[0].arrival_ml
+    assert arrival is not None
+    left, right = arrival.sample(np.array(tips), order=0)
+    assert left <= 1.0
+    assert 1.0 <= right < 1.5
+    # 1 of 4 ml, and what the second needle sends over the middle.
+    assert 0.15 < row(result).fill.left_share.value < 0.6
+    with pytest.raises(InputError, match="Several needles need a volume"):
+        cement_case(case, scan()[2], entry_with(samples=10), {"lesion": both}, workers=1)
+
+
 def test_few_samples_say_that_they_show_nothing() -> None:
     case = lesion_case("L3")
     found = row(cement_case(case, scan()[2], entry_with(samples=10), cannula(case), workers=1))
@@ -136,7 +160,7 @@ def test_few_samples_say_that_they_show_nothing() -> None:
 
 def test_more_than_the_bone_can_take_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before any sample is run; the capacity itself is checked in tests/cement/test_leakage.py."""
-    monkeypatch.setattr("vertherm.planning.cement.run.capacity_ml", lambda *_: 12.34)
+    monkeypatch.setattr("vertherm.planning.cement.injection.capacity_ml", lambda *_: 12.34)
     case = lesion_case("L3")
     with pytest.raises(InputError, match="More cement is asked for") as caught:
         cement_case(case, scan()[2], entry_with(volume_ml={"lesion": 15.0}), cannula(case), workers=1)

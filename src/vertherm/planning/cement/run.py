@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from vertherm.cement.leakage import InjectionPlan, capacity_ml
 from vertherm.cement.rules import CementRules
-from vertherm.cement.spread import flow_space, nominal_sample
-from vertherm.cement.vertebra import VertebraScene
+from vertherm.cement.spread import flow_space
 from vertherm.core.errors import InputError
 from vertherm.core.progress import Progress, silent
-from vertherm.ensemble.distributions import Space
 from vertherm.geometry.volume import Volume
-from vertherm.materials.bone_cement import BoneCement, bone_cement
+from vertherm.materials.bone_cement import bone_cement
 from vertherm.planning.case import CaseFile, CementEntry, MeasuredCement
 from vertherm.planning.cement.ablation import Ablation
 from vertherm.planning.cement.assemble import Work, cement_document
@@ -30,6 +27,7 @@ from vertherm.planning.cement.fill import (
     leakage_curve,
     site_rows,
 )
+from vertherm.planning.cement.injection import injection_plan
 from vertherm.planning.cement.measured import measured_cement, measured_target
 from vertherm.planning.cement.needles import Cannula, check_targets, opens_within
 from vertherm.planning.cement.published import beside_published
@@ -40,24 +38,10 @@ from vertherm.planning.objects import Case, Target
 from vertherm.planning.protocol import Protocol
 from vertherm.planning.sins import sins_of
 
-SMALLEST_LOOKED_AT = 1.3
-"""Curves go this far beyond the volume that was asked for."""
 LITTLE = 0.5
 """Share of the lesion below which a proposed volume is said to fill little."""
 BOILING_C = 105.0
 """Methyl methacrylate boils at about 100 °C."""
-
-
-@dataclass(frozen=True)
-class Viscosity:
-    """Viscosity of a cement since mixing in a room; a class, so that workers can be sent it."""
-
-    cement: BoneCement
-    room_c: float
-
-    def __call__(self, since_mixing_s: float) -> float:
-        """Pa s."""
-        return float(self.cement.viscosity_pa_s(since_mixing_s, self.room_c))
 
 
 def cement_rules(rules: CementRules, entry: CementEntry) -> CementRules:
@@ -114,26 +98,6 @@ def cement_case(
     return CementResult(cement_document(work, rows), case, tuple(fields))
 
 
-def _plan(work: Work, target: Target, cannulas: list[Cannula], scene: VertebraScene, space: Space) -> InjectionPlan:
-    asked, room = work.own.volume_ml.get(target.name, 0.0), capacity_ml(scene, nominal_sample(space))
-    if asked > room:
-        raise InputError(
-            "More cement is asked for than bone and lesion can take.",
-            where="[cement] volume_ml",
-            got=f"{asked:g} ml for {target.name}",
-            expected=f"at most {room:.1f} ml",
-            advice="ask for less, or leave the volume out: the largest safe one is then proposed",
-        )
-    largest = max(work.rules.volume_looked_at_ml, SMALLEST_LOOKED_AT * asked)
-    return InjectionPlan(
-        needles=tuple(one.needle(work.rules) for one in cannulas),
-        volume_ml=min(largest, room),
-        rate_ml_s=work.rules.rate_ml_min / 60.0,
-        start_s=work.start_s,
-        viscosity_pa_s=Viscosity(work.cement, work.rules.room_c),
-    )
-
-
 def _scene(work: Work, target: Target) -> SceneNotes:
     zone = work.ablation.zone if work.ablation is not None else None
     rules = work.rules
@@ -154,7 +118,7 @@ def _predicted(work: Work, target: Target, cannulas: list[Cannula]) -> tuple[Tar
         )
         found = fill_target(
             seen.scene,
-            _plan(work, target, cannulas, seen.scene, space),
+            injection_plan(work, target, cannulas, seen.scene, space),
             space,
             rules,
             missing=seen.missing_sites,
