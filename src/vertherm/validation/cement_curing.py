@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 BODY_C = 37.0
 CASE = "curing of bone cement"
 SLAB_MM, BONE_MM, REFERENCE_MM = 5.0, 35.0, 0.1
-BATH_CASE = "PMMA in the vertebral body, 37 °C bath, no blood flow (phantom L3, ball in the middle of the body)"
+BATH_CASE = "PMMA in the vertebral body, 37 °C bath, no blood flow (phantom L3, cement about the middle of the body)"
 BELKOFF = "Belkoff and Molloy 2003, Spine 28:1555: 39 to 57 °C in the canal with 6 or 10 ml"
 FILLED_SHARE = 0.85
 """Of a cell's volume that is cement: pores of lumbar bone."""
@@ -140,9 +140,15 @@ def _cured(share: NDArray[np.float32], spacing_m: float, **how: Any) -> CuringRe
 
 
 @lru_cache(maxsize=4)
-def bath(volume_ml: float) -> dict[str, float]:
-    """Peak of the canal in degC by kinetics, without cooling: cement as a ball in the middle of the phantom's L3."""
+def bath(volume_ml: float) -> tuple[float, dict[str, float]]:
+    """Distance in mm from cement to canal, and the canal's peak in degC by kinetics, without cooling.
+
+    The cement is as compact about the middle of the phantom's L3 as the body allows.
+    """
+    from scipy.ndimage import distance_transform_edt
+
     from vertherm.geometry.volume import Grid, Volume
+    from vertherm.imaging.anatomy import on_grid
     from vertherm.planning.case import Numerics
     from vertherm.planning.cement.curing_work import curing_tasks, run_curing, shared_inputs
     from vertherm.planning.phantom import phantom_case
@@ -151,30 +157,35 @@ def bath(volume_ml: float) -> dict[str, float]:
     case, protocol = phantom_case("L3"), default_protocol()
     body = next(iter((case.anatomy.bodies or case.anatomy.vertebrae).values()))
     middle = body.grid.world(np.argwhere(body.data)).mean(axis=0)
-    grid = Grid.isotropic(middle - 20.0, middle + 20.0, 1.0)
+    grid = Grid.isotropic(middle - 30.0, middle + 30.0, 1.0)
     away = np.linalg.norm(grid.centres() - middle, axis=-1)
-    radius = (3.0 * volume_ml * 1e3 / (4.0 * np.pi * FILLED_SHARE)) ** (1.0 / 3.0)
-    share = Volume((FILLED_SHARE * np.clip(radius + 0.5 - away, 0.0, 1.0)).astype(np.float32), grid)
+    away[~on_grid(body, grid)] = np.inf
+    count = round(volume_ml * 1e3 / FILLED_SHARE)
+    held = away <= np.partition(away.reshape(-1), count - 1)[count - 1]
+    share = Volume((FILLED_SHARE * held).astype(np.float32), grid)
+    canal = on_grid(case.anatomy.structure("canal").mask, grid)
+    distance = float(distance_transform_edt(~held)[canal].min()) - 1.0
     cement = bone_cement("medium_viscosity")
     shared, _, _ = shared_inputs(case, protocol, Numerics(), share, cement, protocol.cement, None, 240.0)
     tasks = [task for task in curing_tasks(cement, None, None) if task.cooling == "none"]
-    return {task.variant: run_curing(task, shared).structures["canal"].peak_c for task in tasks}
+    return distance, {task.variant: run_curing(task, shared).structures["canal"].peak_c for task in tasks}
 
 
 def bath_cases() -> list[Case]:
-    """Every kinetics beside the published range, of which the distance from cement to probe is not known."""
+    """Every kinetics beside the published range: as wide as our ignorance of where probe and cement lay."""
     rows = []
     for volume in (6.0, 10.0):
-        for variant, peak in bath(volume).items():
+        distance, peaks = bath(volume)
+        for variant, peak in peaks.items():
             known = "" if abs(peak - 48.0) <= 9.0 else KNOWN_BATH
-            words = f"canal, {volume:g} ml, {variant} (39 to 57 measured)"
+            words = f"canal, {volume:g} ml, {distance:.0f} mm from it, {variant} (39 to 57 measured)"
             rows.append(Case(BATH_CASE, words, 48.0, BELKOFF, peak, 9.0, "degC", known))
     return rows
 
 
 KNOWN_BATH = (
-    "where the probe and the cement lay is not known to us; here the ball lies as far from the canal as the phantom's "
-    "body allows"
+    "where the probe and the cement lay is not known to us; here the cement lies as far from the canal as the "
+    "phantom's body allows"
 )
 
 
