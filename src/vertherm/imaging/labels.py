@@ -70,7 +70,8 @@ def decode(ct: Volume, labels: Sequence[tuple[Volume, str]]) -> Decoded:
             _add(decoded, entry, codes == code, f"label '{entry.name}' ({name} {code})")
     _bodies_of_levels(decoded)
     _check_order(decoded, ct)
-    stand_ins = sorted({e.note for e, _, _ in decoded.structures.values() if "stands for" in e.note})
+    entries = [e for e, _, _ in decoded.structures.values() if "stands for" in e.note]
+    stand_ins = sorted({e.note.replace("stands for it", f"stands for {e.name}") for e in entries})
     if stand_ins:
         decoded.notes.append(f"tissues without own values: {'; '.join(stand_ins)}")
     return decoded

@@ -50,6 +50,7 @@ def test_both_heats_together_are_at_least_each_of_them() -> None:
         assert row.combined_peak_c.value >= max(row.ablation_peak_c, row.curing_peak_c.value) - 1e-4
         assert row.combined_cem43_min.value >= row.ablation_cem43_min - 1e-6
     assert curing.energy_error < 0.005
+    assert all("canal" in course.temperature_c and len(course.temperature_c) <= 4 for course in curing.courses)
 
 
 def test_every_delay_is_looked_at() -> None:

@@ -28,7 +28,7 @@ from vertherm.planning.protocol import Limit, Protocol
 
 Field = NDArray[np.float32]
 SHOWN = 4
-"""Structures with a course in the report: the warmest ones."""
+"""Structures with a course in the report: the warmest ones and the canal."""
 
 
 def curing(
@@ -206,6 +206,8 @@ def _starts_from(ablation: Ablation | None, delay: float | None) -> str:
 
 def _course(task: CuringTask, result: CuringResult, rows: Sequence[CuringStructureRow]) -> CuringCourse:
     names = [row.name for row in rows[:SHOWN]]
+    if "canal" not in names and any(row.name == "canal" for row in rows):
+        names = [*names[: SHOWN - 1], "canal"]  # what a reader looks for first
     return CuringCourse(
         variant=task.variant,
         since_injection_s=result.curves["time_s"].tolist(),
