@@ -153,6 +153,24 @@ def test_leakage_diagram_shows_the_curves_the_limit_and_the_safe_volume() -> Non
     assert sorted(float(x[0]) for x in diamonds) == pytest.approx([15.9, 31.0])
 
 
+def test_distance_is_one_line_a_site_and_empty_where_no_cement_is_yet() -> None:
+    target = made.target()
+    curve = made.leakage_curve()
+    volumes = len(curve.volume_ml)
+    away = {"canal": [None, *np.linspace(9.0, 1.0, volumes - 1)], "disc": [None] * volumes}
+    curve = curve.model_copy(update={"distance_mm": away})
+    ax = cement_curves.draw_distance(target, curve, synthetic=True).axes[0]
+    lines = {str(line.get_label()): line for line in ax.get_lines()}
+    assert set(lines) == {"canal", "injected"}
+    found = np.asarray(lines["canal"].get_ydata(), float)
+    assert np.isnan(found[0])
+    assert found[1:] == pytest.approx(np.linspace(9.0, 1.0, volumes - 1))
+    assert "canal 1.0 mm" in cement_curves.distance(target, curve, synthetic=True).alt
+    shown = cement_view(made.document(targets=[made.target(curve=curve)]))
+    assert shown.targets[0].distance is not None
+    assert "Distance to the sites" in render_cement(shown)
+
+
 def test_course_shows_pressure_over_the_window_and_where_it_stops() -> None:
     target, document = made.target(), made.document()
     assert target.course is not None

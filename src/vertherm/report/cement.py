@@ -29,7 +29,7 @@ class CementTargetView:
     Args:
         row: the numbers.
         planes, space: cement in the CT and as surfaces; None without volumes.
-        leakage, course, heat, peaks, delays, strength: diagrams.
+        leakage, distance, course, heat, peaks, delays, strength: diagrams.
         strain: maps of the strain by state.
         legend: of the outlines in the pictures.
     """
@@ -38,6 +38,7 @@ class CementTargetView:
     planes: Picture | None = None
     space: Picture | None = None
     leakage: Picture | None = None
+    distance: Picture | None = None
     course: Picture | None = None
     heat: Picture | None = None
     peaks: Picture | None = None
@@ -50,8 +51,8 @@ class CementTargetView:
     def pictures(self) -> list[Picture]:
         """Every picture once."""
         found = (
-            self.planes, self.space, self.leakage, self.course, self.heat, self.peaks, self.delays, self.strength,
-            self.strain,
+            self.planes, self.space, self.leakage, self.distance, self.course, self.heat, self.peaks, self.delays,
+            self.strength, self.strain,
         )  # fmt: skip
         return [picture for picture in found if picture is not None]
 
@@ -156,6 +157,8 @@ def _target(
         view.space = look(row, fields, synthetic=synthetic, level=row.level)
     if row.curve is not None and row.curve.volume_ml:
         view.leakage = cement_curves.leakage(row, row.curve, synthetic=synthetic)
+        if any(value is not None for line in row.curve.distance_mm.values() for value in line):
+            view.distance = cement_curves.distance(row, row.curve, synthetic=synthetic)
     if row.course is not None and row.course.since_mixing_s:
         view.course = cement_curves.course(row, document.cement, synthetic=synthetic)
     if row.curing is not None:

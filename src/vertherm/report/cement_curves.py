@@ -34,6 +34,13 @@ SITE_WORDS = {
     "paravertebral": "paravertebral",
 }
 _COLUMNS, _ROW_IN = 3, 2.05
+_SITE_LINES = (
+    ("#b2182b", "-"),
+    ("#0072b2", "--"),
+    ("#9b4f96", "-."),
+    ("#007a5e", ":"),
+    ("#b07800", (0, (5, 1, 1, 1, 1, 1))),
+)
 _STATE_COLOURS = {"stiffness": "#0072b2", "failure load": "#e69f00"}
 
 
@@ -69,6 +76,41 @@ def draw_leakage(target: TargetCement, curve: LeakageCurve, *, synthetic: bool) 
     if published:
         ax = placed(figure, (6.75, 0.82, 4.15, 1.42))
         published_bars(ax, published, "published rate of leakage (%), shown beside, never fitted to", 100.0)
+    return figure
+
+
+def distance(target: TargetCement, curve: LeakageCurve, *, synthetic: bool) -> Picture:
+    """Encoded :func:`draw_distance`."""
+    ends = [
+        f"{SITE_WORDS.get(site, site)} {line[-1]:.1f} mm"
+        for site, line in curve.distance_mm.items()
+        if line and line[-1] is not None
+    ]
+    alt = (
+        f"Smallest distance from the nominal cement to each leakage site over injected volume, {target.level}: at "
+        f"{curve.volume_ml[-1]:.1f} ml {', '.join(ends)}. The numbers at the injected volume stand in the table of sites."
+    )
+    return canvas.encode(draw_distance(target, curve, synthetic=synthetic), "Distance to the sites", alt, vector=True)
+
+
+def draw_distance(target: TargetCement, curve: LeakageCurve, *, synthetic: bool) -> Figure:
+    """One line a site; where there is no cement yet there is no line."""
+    figure = canvas.new_figure(9.6, 2.75)
+    ax = placed(figure, (0.7, 0.82, 8.6, 1.65))
+    for (site, line), (colour, dash) in zip(curve.distance_mm.items(), _SITE_LINES, strict=False):
+        values = np.array([np.nan if value is None else value for value in line])
+        if np.isfinite(values).any():
+            name = SITE_WORDS.get(site, site)
+            ax.plot(curve.volume_ml, values, color=colour, ls=dash, lw=1.6, label=name)
+    ax.axvline(target.fill.injected_ml, color="black", lw=1.1, ls=":", label="injected")
+    ax.set(xlim=(0, curve.volume_ml[-1]))
+    ax.set_ylim(bottom=0.0)
+    ax.set_xlabel("injected (ml)", fontsize=8)
+    ax.set_ylabel("nominal cement to site (mm)", fontsize=8)
+    ax.tick_params(labelsize=7.5)
+    ax.grid(alpha=0.25, lw=0.5)
+    canvas.stamp_diagram(ax, synthetic=synthetic)
+    key(figure, columns=6)
     return figure
 
 
