@@ -168,7 +168,7 @@ def test_distance_is_one_line_a_site_and_empty_where_no_cement_is_yet() -> None:
     assert "canal 1.0 mm" in cement_curves.distance(target, curve, synthetic=True).alt
     shown = cement_view(made.document(targets=[made.target(curve=curve)]))
     assert shown.targets[0].distance is not None
-    assert "Distance to the sites" in render_cement(shown)
+    assert "canal 1.0 mm" in render_cement(shown)
 
 
 def test_course_shows_pressure_over_the_window_and_where_it_stops() -> None:

@@ -41,6 +41,7 @@ _SITE_LINES = (
     ("#007a5e", ":"),
     ("#b07800", (0, (5, 1, 1, 1, 1, 1))),
 )
+"""Colour and dash of each site, so that lines are told apart without colour too."""
 _STATE_COLOURS = {"stiffness": "#0072b2", "failure load": "#e69f00"}
 
 
@@ -88,7 +89,7 @@ def distance(target: TargetCement, curve: LeakageCurve, *, synthetic: bool) -> P
     ]
     alt = (
         f"Smallest distance from the nominal cement to each leakage site over injected volume, {target.level}: at "
-        f"{curve.volume_ml[-1]:.1f} ml {', '.join(ends)}. The numbers at the injected volume stand in the table of sites."
+        f"{curve.volume_ml[-1]:.1f} ml {', '.join(ends)}. Those at the injected volume stand in the table of sites."
     )
     return canvas.encode(draw_distance(target, curve, synthetic=synthetic), "Distance to the sites", alt, vector=True)
 
