@@ -12,7 +12,7 @@ from vertherm.core.progress import Progress
 from vertherm.core.provenance import provenance
 from vertherm.materials.bone_cement import BoneCement
 from vertherm.materials.bone_density import DensityCalibration
-from vertherm.planning.assessment import Status
+from vertherm.planning.assessment import Banded, Status
 from vertherm.planning.case import CaseFile, CementEntry
 from vertherm.planning.cement.ablation import Ablation
 from vertherm.planning.cement.assumptions import assumption_rows, models_used
@@ -114,6 +114,7 @@ def _case_notes(work: Work) -> list[str]:
 def _cement_row(work: Work) -> CementRow:
     cement, rules = work.cement, work.rules
     start, end = work.working_s
+    opaque = cement.radiopacity
     return CementRow(
         name=cement.name,
         label=f"PMMA cement, {cement.name.replace('_', ' ')}",
@@ -123,7 +124,11 @@ def _cement_row(work: Work) -> CementRow:
         working_to_s=end,
         room_c=rules.room_c,
         rate_ml_min=rules.rate_ml_min,
-        words=f"{cement.kinetics.name} setting; a class of cements, no product; hardly a number of it has a source",
+        radiopacity_hu=Banded(value=opaque.value, low=opaque.low or opaque.value, high=opaque.high or opaque.value),
+        words=(
+            f"{cement.kinetics.name} setting; set cement shows about {opaque.value:.0f} HU ({opaque.low:.0f} to "
+            f"{opaque.high:.0f}); a class of cements, no product; hardly a number of it has a source"
+        ),
     )
 
 

@@ -70,6 +70,7 @@ class CementRow(_Row):
     working_to_s: float
     room_c: float
     rate_ml_min: float
+    radiopacity_hu: Banded | None = Field(default=None, description="CT number of the set cement")
     words: str
 
 
