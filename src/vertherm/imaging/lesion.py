@@ -98,7 +98,9 @@ def _centre(ct: Volume, body: Bool, centre_mm: Any, offset_mm: Any) -> FloatArra
             where="synthetic lesion",
             got=f"{np.round(centre, 1).tolist()} mm RAS",
             expected=f"inside the body around {np.round(ct.grid.world(np.argwhere(body).mean(0)), 1).tolist()} mm RAS",
-            advice="leave centre_mm out, or use a smaller offset",
+            advice="leave centre_mm out, or use a smaller offset"
+            if centre_mm is not None or np.any(np.asarray(offset_mm, float))
+            else "the body's own middle lies outside it (is it whole in the image?): give centre_mm",
         )
     return np.round(centre, 6)
 
