@@ -167,6 +167,19 @@ def test_more_than_the_bone_can_take_is_refused(monkeypatch: pytest.MonkeyPatch)
     assert "at most 12.3 ml" in str(caught.value)
 
 
+@pytest.mark.parametrize(("asked_ml", "last_ml"), [(None, 4.0), (5.0, 6.5), (7.0, 8.0)])
+def test_curves_of_a_small_vertebra_end_early(
+    asked_ml: float | None, last_ml: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room of 8 ml: half of it, or 1.3 times what was asked for, and never more than all."""
+    monkeypatch.setattr("vertherm.planning.cement.injection.capacity_ml", lambda *_: 8.0)
+    case = lesion_case("L3", behind_mm=0.0)
+    volume = {} if asked_ml is None else {"lesion": asked_ml}
+    found = row(cement_case(case, scan()[2], entry_with(samples=10, volume_ml=volume), cannula(case), workers=1))
+    assert found.curve is not None
+    assert found.curve.volume_ml[-1] == pytest.approx(last_ml)
+
+
 def test_volumes_and_shares_fit_each_other() -> None:
     found = row(predicted("L3", False))
     fill = found.fill

@@ -16,6 +16,8 @@ from vertherm.planning.objects import Target
 
 SMALLEST_LOOKED_AT = 1.3
 """Curves go this far beyond the volume that was asked for."""
+MOST_OF_ROOM = 0.5
+"""Curves of a small vertebra end at this share of its pores: nobody fills more, and leaks take long to compute."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ def injection_plan(
             expected=f"at most {room:.1f} ml",
             advice="ask for less, or leave the volume out: the largest safe one is then proposed",
         )
-    volume = min(max(work.rules.volume_looked_at_ml, SMALLEST_LOOKED_AT * asked), room)
+    beyond_asked = SMALLEST_LOOKED_AT * asked
+    volume = min(max(work.rules.volume_looked_at_ml, beyond_asked), max(MOST_OF_ROOM * room, beyond_asked), room)
     return InjectionPlan(
         needles=tuple(_in_turn([one.needle(work.rules) for one in cannulas], asked, volume, target.name)),
         volume_ml=volume,
