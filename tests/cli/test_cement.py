@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import CASE, OnDisk
+from vertherm.core.errors import InputError
 from vertherm.planning.cement.document import CementDocument
 
 BARE = CASE[: CASE.index("[[applicators]]")]
@@ -87,6 +88,15 @@ WRONG = {
     "a slip of the pen": (PREDICTED.replace("heat", "haet"), "cement.haet"),
     "mask and scan": (MEASURED + 'ct = "ct.nii.gz"\n', "exactly one of mask and ct"),
     "mask that is not there": (MEASURED.replace("lesion.nii", "gone.nii"), "There is no such image file."),
+    "cement that has set": (
+        PREDICTED.replace("samples", "start_after_mixing_s = 3600\nsamples"),
+        "no longer be worked",
+    ),
+    "two masks of one target": (
+        MEASURED + '[[cement.measured]]\nmask = "lesion.nii.gz"\n',
+        "Two measured cements for one target.",
+    ),
+    "a mask and a volume": (MEASURED + "[cement.volume_ml]\ntarget = 2\n", "leave one of them out"),
     "threshold above everything": (
         MEASURED.replace('mask = "lesion.nii.gz"', 'ct = "ct.nii.gz"\nthreshold_hu = 2900'),
         "No cement was found",
@@ -147,6 +157,92 @@ def test_metal_beside_the_vertebra_is_no_clearance(cement: Run, phantom_on_disk:
     found = document(phantom_on_disk)
     assert found.status == "not assessed"
     assert any("Metal lies in or beside the vertebra" in note for note in found.targets[0].notes)
+
+
+def voxels(patient: OnDisk, first_mm: tuple[float, float, float], last_mm: tuple[float, float, float]) -> np.ndarray:
+    """Of the patient's images: those within a box in RAS mm."""
+    image = nib.load(patient.folder / "ct.nii.gz")
+    index = np.stack(np.indices(image.shape), axis=-1)
+    points = index @ image.affine[:3, :3].T + image.affine[:3, 3]
+    return np.asarray(((points >= first_mm) & (points <= last_mm)).all(axis=-1))
+
+
+def test_cement_seen_in_the_canal_stops_wherever_it_came_through(cement: Run, phantom_on_disk: OnDisk, capsys) -> None:
+    """Behind the middle of the body, where the modelled basivertebral vein leaves it."""
+    labels = np.asarray(nib.load(phantom_on_disk.folder / "labels.nii.gz").dataobj)
+    behind = voxels(phantom_on_disk, (-4.0, -60.0, -5.0), (4.0, 0.0, 5.0)) & np.isin(labels, (40, 41, 42, 43))
+    front = np.flatnonzero(behind.any(axis=(0, 2)))[-1]
+    behind[:, :front] = False
+    assert behind.any()
+
+    image = nib.load(phantom_on_disk.folder / "lesion.nii.gz")
+    leak = ((np.asarray(image.dataobj) > 0) | behind).astype(np.uint8)
+    nib.save(nib.Nifti1Image(leak, image.affine), phantom_on_disk.folder / "leak.nii.gz")
+    case = MEASURED.replace("lesion.nii.gz", "leak.nii.gz")
+    assert cement(case) == 3
+    (row,) = document(phantom_on_disk).targets
+    seen = {site.site: site.probability.estimate for site in row.sites}
+    assert seen["canal"] == 1.0
+    assert row.status == "stop"
+    assert next(site for site in row.sites if site.site == "canal").distance_mm == 0.0
+
+
+def test_a_canal_that_is_labelled_in_part_is_no_clearance(cement: Run, phantom_on_disk: OnDisk) -> None:
+    above = voxels(phantom_on_disk, (-500.0, -500.0, -6.0), (500.0, 500.0, 500.0))
+
+    def cut(image: nib.Nifti1Image) -> nib.Nifti1Image:
+        data = np.asarray(image.dataobj).copy()
+        data[above & np.isin(data, (40, 41, 42, 43))] = 0
+        return nib.Nifti1Image(data, image.affine)
+
+    edit(phantom_on_disk, cut, "labels")
+    assert cement(MEASURED) == 0
+    found = document(phantom_on_disk)
+    assert found.status == "not assessed"
+    assert any("The canal is known beside" in note for note in found.targets[0].notes)
+
+
+def test_a_given_needle_through_the_canal_stops(cement: Run, phantom_on_disk: OnDisk, capsys) -> None:
+    text = PREDICTED.replace("[25, -60, 0]", "[0, -60, 0]").replace("[5, 8, 0]", "[0, 6, 0]")
+    assert cement(text) == 3
+    (row,) = document(phantom_on_disk).targets
+    assert row.needles[0].crosses_nerves
+    assert "canal" in row.needles[0].crosses
+    assert any("runs through" in note and "canal" in note for note in row.notes)
+
+
+def test_cement_of_the_next_level_is_not_counted(cement: Run, phantom_on_disk: OnDisk) -> None:
+    assert cement(MEASURED) == 0
+    alone = document(phantom_on_disk).targets[0].fill
+    labels = np.asarray(nib.load(phantom_on_disk.folder / "labels.nii.gz").dataobj)
+    below = (labels == 24) & voxels(phantom_on_disk, (-8.0, 0.0, -60.0), (8.0, 14.0, -20.0))
+    assert below.sum() > 20
+    image = nib.load(phantom_on_disk.folder / "lesion.nii.gz")
+    both = ((np.asarray(image.dataobj) > 0) | below).astype(np.uint8)
+    nib.save(nib.Nifti1Image(both, image.affine), phantom_on_disk.folder / "both.nii.gz")
+    assert cement(MEASURED.replace("lesion.nii.gz", "both.nii.gz")) == 0
+    together = document(phantom_on_disk).targets[0].fill
+    assert together.injected_ml == pytest.approx(alone.injected_ml, rel=0.02)
+    assert together.leaked_ml.value == alone.leaked_ml.value == 0.0
+
+
+def test_a_plan_survives_cement_that_fails(
+    phantom_on_disk: OnDisk, vertherm: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The plan takes minutes: an error in its cement is told after the plan is written."""
+    written: list[object] = []
+
+    def fails(*_: object, **__: object) -> None:
+        raise InputError("Several needles need a volume to share.")
+
+    monkeypatch.setattr("vertherm.planning.optimise.run.plan_case", lambda *_, **__: "the plan")
+    monkeypatch.setattr("vertherm.planning.cement.with_plan.cement_of_plan", fails)
+    monkeypatch.setattr("vertherm.cli.plan.write_plan", lambda plan, *_: written.append(plan))
+    assert vertherm("plan", str(phantom_on_disk.case()), "-o", str(out(phantom_on_disk))) == 2
+    assert written == ["the plan"]
+    said = capsys.readouterr().err
+    assert "its cement could not be predicted" in said
+    assert "Several needles need a volume" in said
 
 
 def test_a_scan_without_air_is_marked_uncalibrated(cement: Run, phantom_on_disk: OnDisk, capsys) -> None:

@@ -170,7 +170,12 @@ def _fill_one(
     start = plan.start_s + done_ml / plan.rate_ml_s
     tip = np.asarray(needle.tip_mm, float) + np.asarray(sample.tip_mm)
     openings = opening_cells(scene, tip, OPENING_MM)
-    free = (permeability > 0).reshape(-1)[openings] & (scene.bone | scene.lesion).reshape(-1)[openings]
+    usable = ((permeability > 0) & (scene.bone | scene.lesion)).reshape(-1)
+    free = usable[openings]
+    if free.any() and occupied is not None and occupied.reshape(-1)[openings[free]].all():
+        # The cement of a needle before lies around this one: it comes out where there is room next to it.
+        openings = _nearest(scene, tip, usable & ~occupied.reshape(-1))
+        free = np.ones(openings.size, bool)
     if not free.any():
         raise InputError(
             "A needle's opening lies outside the bone.",
@@ -187,6 +192,16 @@ def _fill_one(
         drainage_mm=sample.drainage_mm,
     )
     return fill(pores, permeability, scene.spacing_mm, openings[free], injection, occupied=occupied)
+
+
+def _nearest(scene: VertebraScene, tip_mm: FloatArray, usable: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The usable cells nearest to a tip, within half a cell of each other in distance; none: empty."""
+    cells = np.flatnonzero(usable)
+    if not cells.size:
+        return cells
+    points = scene.grid.world(np.stack(np.unravel_index(cells, scene.grid.shape), axis=-1))
+    away = np.linalg.norm(points - tip_mm, axis=-1)
+    return cells[away <= away.min() + 0.5 * scene.spacing_mm]
 
 
 def cannula_mpa(viscosity_pa_s: float, rate_ml_s: float, radius_mm: float, length_mm: float) -> float:

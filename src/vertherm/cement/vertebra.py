@@ -67,12 +67,15 @@ class VertebraScene:
 
     @cached_property
     def sites(self) -> NDArray[np.uint8]:
-        """What a cell counts as where cement gets there: 0 inside the bone, else 1 + its place in SITES."""
+        """What a cell counts as where cement gets there: 0 inside the bone, else 1 + its place in SITES.
+
+        Cement beside nerves counts as such whichever way it came: through the basivertebral vein it is in the canal.
+        """
         out = np.full(self.grid.shape, PARAVERTEBRAL, np.uint8)
         out[self.disc] = DISC
+        out[self._plexus()] = VEIN
         out[self.foramen] = FORAMEN
         out[self.canal] = CANAL
-        out[self._plexus()] = VEIN
         out[self.bone] = INSIDE
         return out
 

@@ -66,10 +66,11 @@ def cannulas_for(case: Case, protocol: Protocol, entry: CaseFile, progress: Prog
     """Cannulas as given; for targets without one along the safest path that the search finds."""
     from vertherm.applicator.antenna import load_antenna
     from vertherm.planning.access.access import case_access
+    from vertherm.planning.cement.measured import measured_by_target
     from vertherm.planning.cement.needles import best_path, cannulas_of_paths, given_cannulas
 
     found = given_cannulas(entry, case)
-    shown_later = {item.target or case.targets[0].name for item in entry.cement.measured} if entry.cement else set()
+    shown_later = set(measured_by_target(entry.cement, case)) if entry.cement else set()
     if any(target.name not in found and target.name not in shown_later for target in case.targets):
         antenna = load_antenna(entry.plan.antennas[0])
         results = case_access(case, protocol, entry.access, antenna, margin_mm=0.0, progress=progress)

@@ -39,6 +39,7 @@ def plan(
     """Find path, antenna, power and time that ablate the lesion within every limit. Exit status 3: no safe plan."""
     from vertherm.cli.cement import tell_cement
     from vertherm.cli.progress import shown
+    from vertherm.core.errors import InputError, SolverError
     from vertherm.planning.case import load_case
     from vertherm.planning.cement.with_plan import cement_of_plan
     from vertherm.planning.optimise.run import plan_case
@@ -50,8 +51,15 @@ def plan(
         result = plan_case(
             entry, case, robust=robust.value, workers=workers, address=dask, space=space, progress=progress
         )
-        filled = cement_of_plan(result, entry, workers=workers, address=dask, progress=progress)
+        filled, failed = None, None
+        try:
+            filled = cement_of_plan(result, entry, workers=workers, address=dask, progress=progress)
+        except (InputError, SolverError) as error:
+            failed = error  # the plan took minutes: it is kept
         write_plan(result, entry, output, progress, filled)
+    if failed is not None:
+        typer.echo(f"The plan is written to {output}; its cement could not be predicted.", err=True)
+        raise failed
     if json_out:
         typer.echo(result.plan.model_dump_json(indent=2))
     else:

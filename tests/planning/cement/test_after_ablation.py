@@ -7,8 +7,11 @@ from functools import cache
 import pytest
 
 from vertherm.geometry.trajectory import Trajectory
+from vertherm.planning.assessment import Status
 from vertherm.planning.case import CaseFile, CementEntry, Numerics
 from vertherm.planning.cement.ablation import DELAYS_S, ablation_of
+from vertherm.planning.cement.document import DelayRow
+from vertherm.planning.cement.heat import _delay_needed_s
 from vertherm.planning.cement.needles import Cannula
 from vertherm.planning.cement.result import CementResult
 from vertherm.planning.cement.run import cement_case
@@ -62,6 +65,18 @@ def test_every_delay_is_looked_at() -> None:
     worst = next(row for row in curing.structures if row.name == chosen.structure)
     assert chosen.combined_peak_c == pytest.approx(worst.combined_peak_c.value, abs=1e-4)
     assert chosen.status == max((row.status for row in curing.structures), key=SEVERITY.index)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "needed"),
+    [(("green", "green"), 0.0), (("stop", "green"), 120.0), (("green", "stop"), None), (("stop", "warn"), None)],
+)
+def test_a_delay_is_enough_only_if_every_longer_one_is(statuses: tuple[Status, ...], needed: float | None) -> None:
+    rows = [
+        DelayRow(delay_s=120.0 * n, structure="canal", combined_peak_c=40.0, combined_cem43_min=0.0, status=status)
+        for n, status in enumerate(statuses)
+    ]
+    assert _delay_needed_s(rows) == needed
 
 
 def test_cement_after_an_ablation_is_warmer_than_without() -> None:

@@ -82,6 +82,8 @@ class NeedleRow(_Row):
     entry_ras_mm: tuple[float, float, float]
     tip_ras_mm: tuple[float, float, float]
     volume_ml: float
+    crosses: list[str] = Field(default_factory=list, description="structures that a given needle runs through")
+    crosses_nerves: bool = Field(default=False, description="true: canal, cord, sac or a root is among them")
 
 
 class EndplateRow(_Row):

@@ -130,8 +130,8 @@ def safe_fill(
     for site, limit in limits.items():
         beyond = np.flatnonzero(np.array(curve.high[site]) > limit)
         if beyond.size and beyond[0] - 1 < last:
-            last, binds = max(int(beyond[0]) - 1, 0), site
-    volume = np.floor(curve.volume_ml[last] / STEP_ML + 1e-9) * STEP_ML
+            last, binds = int(beyond[0]) - 1, site
+    volume = np.floor(curve.volume_ml[max(last, 0)] / STEP_ML + 1e-9) * STEP_ML
     none = share_interval(failed, len(samples) + failed)[1]
     enough = all(none <= limit for limit in limits.values())
     if binds and none > limits[binds]:
@@ -160,7 +160,7 @@ def stop_rows(
 
     set_by = max((working_to_s - plan.start_s) * plan.rate_ml_s, 0.0)
     over = np.flatnonzero(np.nan_to_num(nominal.pressure_mpa, nan=0.0) > rules.pressure_stop_mpa)
-    pressed = float(at[over[0]]) if over.size else None
+    pressed = float(at[max(over[0] - 1, 0)]) if over.size else None
     full = nominal.reached_ml if nominal.reached_ml < plan.volume_ml - 1e-6 else None
     return (
         row("leakage", safe.volume_ml if safe.binds and safe.enough else None, safe.words),
@@ -246,7 +246,7 @@ def distances_mm(found: TargetFill) -> dict[str, list[float | None]]:
     scene, at = found.scene, volumes_ml(found.plan)
     sites = scene.sites
     arrival = found.nominal.arrival_ml.astype(np.float32)
-    cells = np.isfinite(arrival) & (sites == 0)
+    cells = np.isfinite(arrival)
     order = np.argsort(arrival[cells], kind="stable")
     when = arrival[cells][order]
     out: dict[str, list[float | None]] = {}
@@ -297,7 +297,9 @@ def course_row(found: TargetFill) -> CourseRow:
 
 def _place(found: TargetFill) -> int:
     """Place of the chosen volume among those at which curves are read."""
-    return int(np.argmin(np.abs(volumes_ml(found.plan) - found.volume_ml)))
+    at = volumes_ml(found.plan)
+    # The next volume of the curves, never a smaller one: a probability read too low would clear too much.
+    return min(int(np.searchsorted(at, found.volume_ml - 1e-9)), at.size - 1)
 
 
 def _band(value: float, values: Sequence[float]) -> Banded:

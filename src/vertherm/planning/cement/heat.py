@@ -78,7 +78,7 @@ def curing(
         structures=rows,
         courses=[_course(task, result, rows) for task, result in chosen],
         delays=delays,
-        delay_needed_s=next((d.delay_s for d in delays if d.status == "green"), None),
+        delay_needed_s=_delay_needed_s(delays),
         delay_words=_delay_words(delays, ablation),
         released_kj=nominal.released_j / 1000.0,
         energy_error=float(nominal.energy["error"]),
@@ -186,15 +186,28 @@ def _delays(
 def _delay_words(rows: Sequence[DelayRow], ablation: Ablation | None) -> str:
     if ablation is None or not rows:
         return ""
-    good = next((row for row in rows if row.status == "green"), None)
+    good = _delay_needed_s(rows)
     if good is None:
         return (
             f"At none of the delays up to {rows[-1].delay_s / 60:.0f} min do ablation and curing together keep every "
             f"limit: {rows[-1].structure} reaches {rows[-1].combined_peak_c:.1f} °C."
         )
-    if good.delay_s == 0:
-        return "Ablation and curing together keep every limit at every delay, also without any."
-    return f"Cement {good.delay_s / 60:.0f} min or later after the last switch-off keeps every limit together with it."
+    if good == 0:
+        return "Ablation and curing together keep every limit at every delay, also without any (nominal kinetics)."
+    return (
+        f"Cement {good / 60:.0f} min or later after the last switch-off keeps every limit together with it (nominal "
+        "kinetics; the status is that of the worst)."
+    )
+
+
+def _delay_needed_s(rows: Sequence[DelayRow]) -> float | None:
+    """The shortest delay from which on every one looked at keeps the limits; rows by delay."""
+    found = None
+    for row in reversed(rows):
+        if row.status != "green":
+            break
+        found = row.delay_s
+    return found
 
 
 def _starts_from(ablation: Ablation | None, delay: float | None) -> str:

@@ -38,7 +38,8 @@ def injection_plan(
     """The injection up to the largest volume looked at.
 
     Raises:
-        InputError: more is asked for than bone and lesion can take, or several needles share no stated volume.
+        InputError: more is asked for than bone and lesion can take, the cement is set by then, or several needles share
+            no stated volume.
     """
     asked, room = work.own.volume_ml.get(target.name, 0.0), capacity_ml(scene, nominal_sample(space))
     if asked > room:
@@ -48,6 +49,13 @@ def injection_plan(
             got=f"{asked:g} ml for {target.name}",
             expected=f"at most {room:.1f} ml",
             advice="ask for less, or leave the volume out: the largest safe one is then proposed",
+        )
+    if work.start_s >= work.working_s[1]:
+        raise InputError(
+            "The injection starts when the cement can no longer be worked.",
+            where="[cement] start_after_mixing_s",
+            got=f"{work.start_s:g} s",
+            expected=f"before {work.working_s[1]:.0f} s at {work.rules.room_c:g} °C",
         )
     beyond_asked = SMALLEST_LOOKED_AT * asked
     volume = min(max(work.rules.volume_looked_at_ml, beyond_asked), max(MOST_OF_ROOM * room, beyond_asked), room)

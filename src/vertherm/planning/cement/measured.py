@@ -13,16 +13,40 @@ from vertherm.geometry.volume import Volume
 from vertherm.imaging.read import read_ct, read_labels
 from vertherm.materials.bone_density import flow_constant
 from vertherm.planning.assessment import Banded, Probability
-from vertherm.planning.case import MeasuredCement
+from vertherm.planning.case import CementEntry, MeasuredCement
 from vertherm.planning.cement.document import FillRow, Site, SiteRow
 from vertherm.planning.cement.endplates import endplate_rows
 from vertherm.planning.cement.fill import share_on_left
+from vertherm.planning.cement.needles import target_named
 from vertherm.planning.cement.result import CementFields
 from vertherm.planning.cement.scene import SceneNotes, smooth
 from vertherm.planning.objects import Case, Target
 
 Bool = NDArray[np.bool_]
 FEWEST_CELLS = 20
+
+
+def measured_by_target(entry: CementEntry, case: Case) -> dict[str, MeasuredCement]:
+    """The measured cement of each target that has some.
+
+    Raises:
+        InputError: an entry names no target where there are several, two name one, or a volume is asked for beside it.
+    """
+    found: dict[str, MeasuredCement] = {}
+    for number, item in enumerate(entry.measured, 1):
+        where = f"cement.measured[{number}]"
+        name = target_named(case, item.target, where).name
+        if name in found:
+            raise InputError("Two measured cements for one target.", where=where, got=name, advice="give one mask")
+        if name in entry.volume_ml:
+            raise InputError(
+                "A target has measured cement and a volume to predict.",
+                where=where,
+                got=name,
+                advice="leave one of them out",
+            )
+        found[name] = item
+    return found
 
 
 def measured_cement(item: MeasuredCement, case: Case, scene: VertebraScene) -> Bool:
@@ -51,7 +75,8 @@ def measured_cement(item: MeasuredCement, case: Case, scene: VertebraScene) -> B
         now = later.resampled(scene.grid, order=1, outside=-1000.0).data
         before = case.anatomy.ct.resampled(scene.grid, order=1, outside=-1000.0).data
         found = np.asarray((now >= item.threshold_hu) & (before < item.threshold_hu))
-    found = _largest(found)
+    # What lies in a neighbouring vertebra was put there on its own.
+    found = _largest(found & ~(scene.other_bone & ~scene.bone))
     if int(found.sum()) < FEWEST_CELLS:
         raise InputError(
             "No cement was found in or beside the vertebra.",
@@ -120,11 +145,10 @@ def _site(scene: VertebraScene, seen: SceneNotes, cement: Bool, sites: NDArray[n
 
     volume = float((cement & (sites == n)).sum()) * scene.spacing_mm**3 / 1000.0
     there = volume >= flow_constant("leak_volume").value
-    inside = cement & (sites == 0)
     distance = None
-    if (sites == n).any() and inside.any():
+    if (sites == n).any() and cement.any():
         away = ndimage.distance_transform_edt(sites != n, sampling=scene.spacing_mm)
-        distance = max(float(away[inside].min()) - scene.spacing_mm, 0.0)
+        distance = max(float(away[cement].min()) - scene.spacing_mm, 0.0)
     seen_once = Probability(
         events=int(there), samples=1, failed=0, estimate=float(there), low=float(there), high=float(there)
     )

@@ -8,13 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from vertherm.access.path import AccessResult, NeedlePath
+from vertherm.access.rules import AccessRules
 from vertherm.cement.leakage import OPENING_MM, Needle
 from vertherm.cement.rules import CementRules
 from vertherm.core.errors import InputError
 from vertherm.geometry.trajectory import Trajectory
+from vertherm.imaging.anatomy import Anatomy, Structure, StructureKind
 from vertherm.planning.case import CaseFile
 from vertherm.planning.objects import Case, Target
 from vertherm.planning.prepare import in_ras
+
+WAY_STEP_MM = 0.5
+NERVES = frozenset(
+    {StructureKind.canal, StructureKind.dural_sac, StructureKind.cord, StructureKind.cauda, StructureKind.root}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +57,16 @@ def given_cannulas(entry: CaseFile, case: Case) -> dict[str, list[Cannula]]:
         needle = Trajectory(in_ras(item.entry, item.frame), in_ras(item.tip, item.frame))
         target = _target_of(item.target, case, f"cement.needles[{number}]")
         found.setdefault(target, []).append(Cannula(name, "", needle, item.share))
-    if not found and entry.applicators:
-        for placed in entry.applicators:
-            needle = Trajectory(in_ras(placed.entry, placed.frame), in_ras(placed.tip, placed.frame))
-            nearest = min(case.targets, key=lambda target: float(((target.centre_mm - needle.tip_mm) ** 2).sum()))
-            # A needle that is drawn back lies in one place for the cement: where its tip is deepest.
-            kept = found.setdefault(nearest.name, [])
-            if not any(_same_way(needle, one.trajectory) for one in kept):
-                kept.append(Cannula(f"along {placed.name}", "", to_the_middle(needle, nearest), 1.0))
+    stated = set(found)
+    for placed in entry.applicators:
+        needle = Trajectory(in_ras(placed.entry, placed.frame), in_ras(placed.tip, placed.frame))
+        nearest = min(case.targets, key=lambda target: float(((target.centre_mm - needle.tip_mm) ** 2).sum()))
+        if nearest.name in stated:
+            continue
+        # A needle that is drawn back lies in one place for the cement: where its tip is deepest.
+        kept = found.setdefault(nearest.name, [])
+        if not any(_same_way(needle, one.trajectory) for one in kept):
+            kept.append(Cannula(f"along {placed.name}", "", to_the_middle(needle, nearest), 1.0))
     return {target: _shared(cannulas) for target, cannulas in found.items()}
 
 
@@ -99,6 +108,18 @@ def opens_within(way: Trajectory, target: Target) -> bool:
     """True where the opening, and all within its own radius around it, lies in the lesion."""
     around = way.tip_mm + OPENING_MM * np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)])
     return bool((target.mask.sample(around, order=0, outside=0.0) > 0).all())
+
+
+def crossed(way: Trajectory, anatomy: Anatomy, rules: AccessRules) -> list[Structure]:
+    """Structures that a needle must not meet, and that it runs through on its way from the skin."""
+    points = way.point_mm(np.arange(0.0, way.length_mm + WAY_STEP_MM, WAY_STEP_MM))
+    return [
+        structure
+        for structure in anatomy.structures
+        if (rule := rules.rule_for(structure.kind.value, structure.name)) is not None
+        and rule.forbidden
+        and (structure.mask.sample(points, order=0, outside=0.0) > 0).any()
+    ]
 
 
 def check_targets(names: Mapping[str, object], case: Case, where: str) -> None:

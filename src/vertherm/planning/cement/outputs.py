@@ -12,7 +12,10 @@ from vertherm.planning.cement.result import CementResult
 
 
 def write_cement_fields(result: CementResult, folder: Path) -> None:
-    """One file a field and target; names say what and in which unit. Cells without a value hold 0."""
+    """One file a field and target; names say what and in which unit.
+
+    Cells without a value hold 0; of the volume at arrival, cells that cement never reaches hold -1.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     mark = "SYNTHETIC_" if result.document.synthetic else ""
     for item in result.fields:
@@ -26,7 +29,8 @@ def write_cement_fields(result: CementResult, folder: Path) -> None:
         }
         for name, volume in named.items():
             if volume is not None:
-                data = np.where(np.isfinite(volume.data), volume.data, 0.0).astype(np.float32)
+                nothing = -1.0 if name == "arrival_ml" else 0.0
+                data = np.where(np.isfinite(volume.data), volume.data, nothing).astype(np.float32)
                 write_nifti(volume.with_data(data), folder / f"{mark}{_plain(item.target)}_{name}.nii.gz")
         write_nifti(
             item.sites.with_data(item.sites.data.astype(np.uint8)), folder / f"{mark}{_plain(item.target)}_sites.nii.gz"

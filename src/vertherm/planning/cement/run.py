@@ -28,8 +28,9 @@ from vertherm.planning.cement.fill import (
     site_rows,
 )
 from vertherm.planning.cement.injection import injection_plan
-from vertherm.planning.cement.measured import measured_cement, measured_target
-from vertherm.planning.cement.needles import Cannula, check_targets, opens_within
+from vertherm.planning.cement.measured import measured_by_target, measured_cement, measured_target
+from vertherm.planning.cement.needles import NERVES, Cannula, check_targets, crossed
+from vertherm.planning.cement.notes import heat_notes, needle_notes, volume_notes
 from vertherm.planning.cement.published import beside_published
 from vertherm.planning.cement.result import CementFields, CementResult
 from vertherm.planning.cement.scene import SceneNotes, density_calibration, vertebra_scene
@@ -37,11 +38,6 @@ from vertherm.planning.cement.status import target_status
 from vertherm.planning.objects import Case, Target
 from vertherm.planning.protocol import Protocol
 from vertherm.planning.sins import sins_of
-
-LITTLE = 0.5
-"""Share of the lesion below which a proposed volume is said to fill little."""
-BOILING_C = 105.0
-"""Methyl methacrylate boils at about 100 °C."""
 
 
 def cement_rules(rules: CementRules, entry: CementEntry) -> CementRules:
@@ -79,8 +75,7 @@ def cement_case(
     cement, rules = bone_cement(own.type), cement_rules(protocol.cement, own)
     calibration = density_calibration(case.anatomy, own.calibration)
     work = Work(case, protocol, entry, cement, rules, calibration, ablation, workers, address, progress)
-    measured = {item.target or case.targets[0].name: item for item in own.measured}
-    check_targets(measured, case, "[[cement.measured]] target")
+    measured = measured_by_target(own, case)
     treated = [t for t in case.targets if t.name in cannulas or t.name in measured]
     if not treated:
         raise InputError(
@@ -133,13 +128,14 @@ def _predicted(work: Work, target: Target, cannulas: list[Cannula]) -> tuple[Tar
     share = cement_share(found)
     heat, warm = _heat(work, share)
     strong, strain = _strength(work, target, share, found)
+    needles = [_needle_row(work, one, found.volume_ml) for one in cannulas]
     row = TargetCement(
         target=target.name,
         level=str(target.level),
         kind=target.kind,
         source="predicted",
         status="green",
-        needles=[_needle_row(one, found.volume_ml) for one in cannulas],
+        needles=needles,
         fill=fill_row(found),
         sites=site_rows(found, seen.derived_sites, seen.missing_sites),
         curve=leakage_curve(found.samples, found.failed, found.plan, distances_mm(found)),
@@ -151,7 +147,7 @@ def _predicted(work: Work, target: Target, cannulas: list[Cannula]) -> tuple[Tar
         sins=sins_of(work.case, target, _entered(work, target)),
         samples=len(found.samples),
         failed=found.failed,
-        notes=[*seen.notes, *_needle_notes(target, cannulas), *_volume_notes(found)],
+        notes=[*seen.notes, *needle_notes(target, cannulas, needles), *volume_notes(found)],
     )
     row = _judged(row, seen)
     return row, replace(_fields(target, cannulas, found, share), **warm, strain=strain)
@@ -159,15 +155,13 @@ def _predicted(work: Work, target: Target, cannulas: list[Cannula]) -> tuple[Tar
 
 def _judged(row: TargetCement, seen: SceneNotes) -> TargetCement:
     """With its status, its place among published numbers, and what the heat leaves out."""
-    notes = list(row.notes)
-    if row.curing is not None and row.curing.cement_peak_c.high > BOILING_C:
-        notes.append(
-            f"The cement itself reads up to {row.curing.cement_peak_c.high:.0f} °C. Monomer would boil there; "
-            "the model leaves that out, so the middle of the cement reads too hot."
-        )
-    unclear = bool(seen.doubts) or "canal" in seen.missing_sites
-    found = {"status": target_status(row, unclear=unclear), "beside_published": beside_published(row)}
-    return row.model_copy(update={**found, "notes": notes})
+    unclear = bool(seen.doubts) or bool({"canal", "foramen"} & seen.missing_sites)
+    found = {
+        "status": target_status(row, unclear=unclear),
+        "beside_published": beside_published(row),
+        "notes": [*row.notes, *heat_notes(row)],
+    }
+    return row.model_copy(update=found)
 
 
 def cement_share(found: TargetFill) -> Volume:
@@ -262,7 +256,9 @@ def _entered(work: Work, target: Target) -> Mapping[str, str]:
     return next(item.sins for item in work.entry.targets if item.name == target.name)
 
 
-def _needle_row(one: Cannula, volume_ml: float) -> NeedleRow:
+def _needle_row(work: Work, one: Cannula, volume_ml: float) -> NeedleRow:
+    # A path of the search was checked with its clearances; one that a person gave is only as good as the person.
+    met = [] if one.path else crossed(one.trajectory, work.case.anatomy, work.protocol.access)
     entry, tip = one.trajectory.entry_mm.tolist(), one.trajectory.tip_mm.tolist()
     return NeedleRow(
         name=one.name,
@@ -270,39 +266,6 @@ def _needle_row(one: Cannula, volume_ml: float) -> NeedleRow:
         entry_ras_mm=(entry[0], entry[1], entry[2]),
         tip_ras_mm=(tip[0], tip[1], tip[2]),
         volume_ml=volume_ml * one.share,
+        crosses=[structure.name for structure in met],
+        crosses_nerves=any(structure.kind in NERVES for structure in met),
     )
-
-
-def _needle_notes(target: Target, cannulas: list[Cannula]) -> list[str]:
-    """Openings that lie outside the lesion."""
-    outside = [one.name for one in cannulas if not opens_within(one.trajectory, target)]
-    return [
-        f"The opening of {name} does not lie well within the lesion: the cement may spread beside it."
-        for name in outside
-    ]
-
-
-def _volume_notes(found: TargetFill) -> list[str]:
-    notes = []
-    if found.asked and found.safe.binds and found.safe.enough and found.volume_ml > found.safe.volume_ml + 1e-9:
-        notes.append(
-            f"The volume asked for ({found.volume_ml:.1f} ml) lies beyond the largest safe one "
-            f"({found.safe.volume_ml:.1f} ml)."
-        )
-    if not found.asked:
-        ends = [s.rule for s in found.stops if s.volume_ml is not None and s.volume_ml <= found.volume_ml + 0.1]
-        notes.append(
-            f"No volume was asked for: {found.volume_ml:.1f} ml is the largest that keeps every rule"
-            + (f" ({', '.join(ends)} ends it)." if ends else ".")
-        )
-        held = fill_row(found).lesion_share.value
-        if held < LITTLE:
-            notes.append(
-                f"At this volume {held:.0%} of the lesion hold cement. Another place of the opening may allow more: "
-                "give it in [[cement.needles]] and compare."
-            )
-    if found.nominal.reached_ml < found.volume_ml - 1e-6:
-        notes.append(f"Only {found.nominal.reached_ml:.1f} ml of {found.volume_ml:.1f} ml find room.")
-    if found.failed:
-        notes.append(f"{found.failed} of {found.failed + len(found.samples)} samples have no result.")
-    return notes

@@ -21,6 +21,8 @@ CANAL = (StructureKind.canal, StructureKind.dural_sac, StructureKind.cord, Struc
 AROUND_ROOT_MM = 1.5
 """A root fills its foramen only in part: cement this near to it is in the foramen."""
 MOST_CELLS = 4_000_000
+CANAL_SHARE = 0.9
+"""Share of the vertebra's height beside which the canal must be known."""
 DENSEST_MG_CM3 = 1200.0
 """Denser voxels are metal, contrast medium or artefact, not bone."""
 HU_OF = {"air": (-1200.0, -850.0), "fat": (-200.0, -30.0), "muscle": (-20.0, 140.0)}
@@ -91,17 +93,19 @@ def vertebra_scene(
     for other, mask in anatomy.vertebrae.items():
         if other is not level:
             others |= smooth(mask, grid)
+    foramen = _grown(roots, AROUND_ROOT_MM, spacing_mm) & ~own & ~canal
     density = calibration.density(anatomy.ct.resampled(grid, order=1, outside=0.0).data)
     scene = VertebraScene(
         grid=grid,
         density_mg_cm3=np.minimum(density, np.float32(DENSEST_MG_CM3)),
-        bone=own | (lesion & ~canal),
+        # A tumour that grows out of the bone is part of what is filled, but not where nerves lie.
+        bone=own | (lesion & ~canal & ~foramen),
         body=own & smooth(body, grid) if body is not None else own,
         lesion=lesion,
         kind=target.kind,
         ablated=lesion & smooth(ablated, grid) if ablated is not None else np.zeros(grid.shape, bool),
         canal=canal & ~own,
-        foramen=_grown(roots, AROUND_ROOT_MM, spacing_mm) & ~own & ~canal,
+        foramen=foramen,
         disc=disc & ~own,
         other_bone=others & ~own,
         frame=own_frame(anatomy, level),
@@ -193,7 +197,21 @@ def _doubts(anatomy: Anatomy, target: Target, bone: Volume, scene: VertebraScene
         )
     if anatomy.metal is not None and on_grid(anatomy.metal, scene.grid).any():
         found.append("Metal lies in or beside the vertebra: densities near it, and all that rests on them, are wrong.")
+    covered = _canal_covers(scene)
+    if covered < CANAL_SHARE:
+        found.append(
+            f"The canal is known beside {covered:.0%} of the height of {target.level} only: beside the rest a leak "
+            "would not be seen as one."
+        )
+    if not scene.foramen.any():
+        found.append("No nerve root is known beside the vertebra: cement in a foramen would not be seen as a leak.")
     return found
+
+
+def _canal_covers(scene: VertebraScene) -> float:
+    """Share of the vertebra's height beside which there is canal; a body is itself derived from where the canal is."""
+    bone = scene.bone.any(axis=(0, 1))
+    return float((scene.canal.any(axis=(0, 1)) & bone).sum()) / max(int(bone.sum()), 1)
 
 
 def _notes(scene: VertebraScene, body: Volume | None) -> list[str]:

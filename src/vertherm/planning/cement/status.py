@@ -16,6 +16,7 @@ def target_status(row: TargetCement, *, unclear: bool) -> Status:
         unclear: the canal is not known, the vertebra is cut by the image's edge, or metal lies beside it.
     """
     found: list[Status] = ["not assessed"] if unclear else []
+    found += ["stop" if needle.crosses_nerves else "warn" for needle in row.needles if needle.crosses]
     if row.source == "measured":
         leaks = [site.site for site in row.sites if site.probability.estimate > 0]
         found += ["stop" if site in NEURAL_SITES else "warn" for site in leaks]
