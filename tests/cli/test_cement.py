@@ -73,7 +73,10 @@ def test_measured_cement_is_told_in_words(cement: Run, phantom_on_disk: OnDisk, 
     assert "measured: 2.0 ml" in said
     assert "canal: no cement seen there" in said
     assert "Heat was not computed" in said
-    assert document(phantom_on_disk).targets[0].samples == 0
+    found = document(phantom_on_disk)
+    assert found.targets[0].samples == 0
+    assert found.not_assessed == ["leakage to the disc at target", "curing at target", "strength at target"]
+    assert "leakage to the disc at target" in (out(phantom_on_disk) / "cement.html").read_text("utf-8")
 
 
 WRONG = {

@@ -17,6 +17,7 @@ from vertherm.planning.case import CaseFile, CementEntry
 from vertherm.planning.cement.ablation import Ablation
 from vertherm.planning.cement.assumptions import assumption_rows, models_used
 from vertherm.planning.cement.document import (
+    SITES,
     CalibrationRow,
     CementDocument,
     CementRow,
@@ -94,16 +95,29 @@ def cement_document(work: Work, rows: list[TargetCement]) -> CementDocument:
         targets=rows,
         assumptions=assumption_rows(cement),
         models=models_used(work.ablation is not None),
-        notes=_case_notes(work),
+        not_assessed=_not_assessed(rows),
+        notes=_case_notes(work, rows),
         timings_s={name: round(value, 2) for name, value in work.timings.items()},
         provenance=provenance(work.case.inputs, parameters, {**work.case.seeds, "cement": own.seed}),
     )
 
 
-def _case_notes(work: Work) -> list[str]:
+def _not_assessed(rows: list[TargetCement]) -> list[str]:
+    """Sites without a row, and parts that were not computed."""
+    found = []
+    for row in rows:
+        sites = [site for site in SITES if site not in {item.site for item in row.sites}]
+        found += [f"leakage to the {site} at {row.target}" for site in sites]
+        found += [f"{part} at {row.target}" for part in ("curing", "strength") if getattr(row, part) is None]
+    return found
+
+
+def _case_notes(work: Work, rows: list[TargetCement]) -> list[str]:
     notes = list(work.case.anatomy.notes)
     if work.calibration.method != "internal":
         notes.append(work.calibration.words)
+    if len(rows) > 1:
+        notes.append("The heat of each target's cement is computed by itself: what two of them add up to is not.")
     if work.ablation is None:
         notes.append(
             "No ablation goes before the cement here: curing starts from body temperature, nothing is coagulated."

@@ -18,6 +18,7 @@ def write_cement_fields(result: CementResult, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     mark = "SYNTHETIC_" if result.document.synthetic else ""
+    names = _file_names([item.target for item in result.fields])
     for item in result.fields:
         named: dict[str, Volume | None] = {
             "cement_share": item.fill,
@@ -31,10 +32,22 @@ def write_cement_fields(result: CementResult, folder: Path) -> None:
             if volume is not None:
                 nothing = -1.0 if name == "arrival_ml" else 0.0
                 data = np.where(np.isfinite(volume.data), volume.data, nothing).astype(np.float32)
-                write_nifti(volume.with_data(data), folder / f"{mark}{_plain(item.target)}_{name}.nii.gz")
+                write_nifti(volume.with_data(data), folder / f"{mark}{names[item.target]}_{name}.nii.gz")
         write_nifti(
-            item.sites.with_data(item.sites.data.astype(np.uint8)), folder / f"{mark}{_plain(item.target)}_sites.nii.gz"
+            item.sites.with_data(item.sites.data.astype(np.uint8)), folder / f"{mark}{names[item.target]}_sites.nii.gz"
         )
+
+
+def _file_names(targets: list[str]) -> dict[str, str]:
+    """A part of a file name for each target; names that look alike in it are numbered."""
+    found: dict[str, str] = {}
+    for name in targets:
+        plain, number = _plain(name), 1
+        while plain in found.values():
+            number += 1
+            plain = f"{_plain(name)}_{number}"
+        found[name] = plain
+    return found
 
 
 def _plain(name: str) -> str:
