@@ -250,9 +250,9 @@ def test_stored_values_without_offset_are_refused(tmp_path: Path) -> None:
         read_ct(tmp_path)
 
 
-def test_enhanced_ct_is_named_not_misread(tmp_path: Path) -> None:
+def test_an_enhanced_ct_that_places_no_frame_is_refused(tmp_path: Path) -> None:
     series(tmp_path, phantom_hu(), SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1")
-    with pytest.raises(InputError, match="Enhanced multi-frame CT"):
+    with pytest.raises(InputError, match="does not place all its frames"):
         read_ct(tmp_path)
 
 

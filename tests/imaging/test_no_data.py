@@ -159,6 +159,6 @@ def test_the_circle_of_a_dicom_series_is_kept_and_noise_of_its_number_is_air(tmp
     assert (ct.data[~(beyond | lone).T] > -100).all()
 
 
-def test_an_mr_in_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="must be a NIfTI file"):
+def test_an_empty_folder_is_no_mr(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no DICOM image here"):
         read_mr(tmp_path)

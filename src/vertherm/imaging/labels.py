@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertherm.clinical.levels import Level
+from vertherm.core.errors import InputError
 from vertherm.geometry.volume import Volume
+from vertherm.imaging.anatomy import on_grid
+from vertherm.imaging.dicom.segment import Segment, SegmentedVolume, onto
 from vertherm.imaging.read import integer_codes, on_ct_grid
-from vertherm.imaging.vocabulary import Entry, vocabulary
+from vertherm.imaging.vocabulary import SEGMENT_WORDS, Entry, segment_code, vocabulary
 
 Bool = NDArray[np.bool_]
 
@@ -48,7 +51,8 @@ def decode(ct: Volume, labels: Sequence[tuple[Volume, str]]) -> Decoded:
 
     Args:
         ct: canonical CT.
-        labels: label maps with the name of their vocabulary; another grid of the same frame is resampled.
+        labels: label maps with the name of their vocabulary; another grid of the same frame is resampled. Segments of
+            a SEG or RTSTRUCT keep their own masks, so overlapping ones do not overwrite each other.
 
     Raises:
         InputError: unknown vocabulary, labels in another frame, or not whole numbers.
@@ -56,6 +60,16 @@ def decode(ct: Volume, labels: Sequence[tuple[Volume, str]]) -> Decoded:
     decoded = Decoded(ct.grid.shape)
     for volume, name in labels:
         words = vocabulary(name)
+        if isinstance(volume, SegmentedVolume):
+            _add_segments(decoded, volume, name, ct)
+            continue
+        if name == SEGMENT_WORDS:
+            raise InputError(
+                "This vocabulary is for segments that carry words, not for a map of numbers.",
+                where=volume.source,
+                got=repr(name),
+                expected="the vocabulary whose numbers the label map uses",
+            )
         codes = on_ct_grid(volume.with_data(integer_codes(volume)), ct).data
         for code, count in zip(*np.unique(codes, return_counts=True), strict=True):
             if code == 0:
@@ -70,11 +84,49 @@ def decode(ct: Volume, labels: Sequence[tuple[Volume, str]]) -> Decoded:
             _add(decoded, entry, codes == code, f"label '{entry.name}' ({name} {code})")
     _bodies_of_levels(decoded)
     _check_order(decoded, ct)
+    _stand_ins(decoded)
+    return decoded
+
+
+def _stand_ins(decoded: Decoded) -> None:
     entries = [e for e, _, _ in decoded.structures.values() if "stands for" in e.note]
     stand_ins = sorted({e.note.replace("stands for it", f"stands for {e.name}") for e in entries})
     if stand_ins:
         decoded.notes.append(f"tissues without own values: {'; '.join(stand_ins)}")
-    return decoded
+
+
+def _add_segments(decoded: Decoded, volume: SegmentedVolume, name: str, ct: Volume) -> None:
+    """Segments by their words, or by their numbers where another vocabulary is named; each keeps its whole mask."""
+    for segment in volume.segments:
+        decoded.notes += segment.notes
+        entry, reason = meaning(segment, name)
+        if entry is None:
+            decoded.notes.append(f"segment {segment.number} '{segment.name}' of {volume.source}: {reason}: ignored")
+        elif entry.role == "lesion":
+            decoded.notes.append(
+                f"segment {segment.number} '{segment.name}' of {volume.source} is a lesion: name it as a target's mask"
+            )
+        elif segment.mask.data.any():
+            mask = on_grid(onto(segment.mask, ct.grid), ct.grid)
+            _add(decoded, entry, mask, f"segment '{segment.name}' ({name} {segment.number})")
+
+
+def meaning(segment: Segment, name: str = SEGMENT_WORDS) -> tuple[Entry | None, str]:
+    """What a segment means in a vocabulary, and why nothing where it means nothing.
+
+    Args:
+        segment: of a SEG or RTSTRUCT.
+        name: "dicom" (by label and coded term) or a vocabulary of numbers (by segment number).
+
+    Raises:
+        InputError: unknown vocabulary.
+    """
+    entries = vocabulary(name).entries
+    if name != SEGMENT_WORDS:
+        return entries.get(segment.number), f"its number has no meaning in vocabulary {name}"
+    terms = ((segment.type.scheme, segment.type.value),) if segment.type else ()
+    code, reason = segment_code(segment.label, terms, segment.side)
+    return (None, reason) if code is None else (entries[code], "")
 
 
 def _add(decoded: Decoded, entry: Entry, mask: Bool, source: str) -> None:

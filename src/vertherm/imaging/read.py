@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertherm.core.errors import InputError
 from vertherm.geometry.volume import Grid, Volume
+from vertherm.imaging.anatomy import on_grid
 from vertherm.imaging.checks import check_hu
+from vertherm.imaging.dicom.archive import is_zip
+from vertherm.imaging.dicom.safe import is_dicom
 from vertherm.imaging.nifti import is_nifti, read_nifti
+
+if TYPE_CHECKING:
+    from vertherm.imaging.dicom.segment import Segment
 
 
 def read_ct(path: Path | str, *, series_uid: str | None = None) -> Volume:
-    """Planning CT as float32 HU from a NIfTI file, a DICOM folder, or one file of a DICOM series.
+    """Planning CT as float32 HU from a NIfTI file, a DICOM folder or ZIP archive, or one file of a DICOM series.
 
     Args:
         path: file or folder.
@@ -26,34 +33,42 @@ def read_ct(path: Path | str, *, series_uid: str | None = None) -> Volume:
     path = Path(path)
     if not path.exists():
         raise InputError(
-            "There is no CT here.", where=str(path), expected="a NIfTI file or a folder with a DICOM series"
+            "There is no CT here.",
+            where=str(path),
+            expected="a NIfTI file, or a folder or ZIP archive with a DICOM series",
         )
     if path.is_file() and is_nifti(path):
         raw = read_nifti(path)
         ct = raw.with_data(raw.data.astype(np.float32))
     else:
-        from vertherm.imaging.dicom_ct import read_dicom_ct
+        from vertherm.imaging.dicom.series import read_dicom_ct
 
         ct = read_dicom_ct(path, series_uid=series_uid)
     check_hu(ct)
     return ct
 
 
-def read_mr(path: Path | str) -> Volume:
-    """An MR as float32 on its own frame (NIfTI). It is shown beside the CT; nothing is computed from it.
+def read_mr(path: Path | str, *, series_uid: str | None = None) -> Volume:
+    """An MR as float32 on its own frame, from NIfTI or DICOM (folder, ZIP archive, one file of the series).
+
+    It is shown beside the CT; nothing is computed from it.
 
     Raises:
         InputError: unreadable, or voxels that are not numbers.
     """
     path = Path(path)
-    if path.is_dir():
+    if path.is_file() and not is_nifti(path) and not (is_dicom(path) or is_zip(path)):
         raise InputError(
-            "The MR must be a NIfTI file, not a folder.",
+            "This MR is in a format that is not read.",
             where=str(path),
-            expected="NIfTI (.nii, .nii.gz)",
-            advice="convert the DICOM series of the MR to NIfTI first",
+            expected="NIfTI (.nii, .nii.gz), a folder or ZIP archive with a DICOM series",
         )
-    raw = read_nifti(path)
+    if path.exists() and not is_nifti(path):
+        from vertherm.imaging.dicom.series import read_dicom_mr
+
+        raw = read_dicom_mr(path, series_uid=series_uid)
+    else:
+        raw = read_nifti(path)
     data = raw.data.astype(np.float32)
     if not np.isfinite(data).all():
         raise InputError("The MR holds voxels that are not numbers.", where=str(path), expected="finite values")
@@ -63,19 +78,93 @@ def read_mr(path: Path | str) -> Volume:
 def read_labels(path: Path | str, ct: Volume) -> Volume:
     """A label map on the CT's grid (nearest neighbour where its own grid differs), integer codes.
 
+    From a DICOM SEG or RTSTRUCT the map's values are the segments' numbers, and it is a
+    :class:`~vertherm.imaging.dicom.segment.SegmentedVolume` that carries each segment with its words and its own mask.
+
     Raises:
         InputError: unreadable, not integers, or in another frame than the CT.
     """
     path = Path(path)
-    if not is_nifti(path):
+    if is_nifti(path):
+        raw = read_nifti(path)
+        return on_ct_grid(raw.with_data(integer_codes(raw)), ct)
+    from vertherm.imaging.dicom.segment import label_map
+
+    return label_map(read_segments(path, ct), ct.grid, str(path))
+
+
+def read_segments(path: Path | str, ct: Volume) -> tuple[Segment, ...]:
+    """Segments of the one DICOM SEG or RTSTRUCT in a file, folder or ZIP archive, on the CT's voxels.
+
+    Raises:
+        InputError: none or several there, unreadable, or in another frame than the CT.
+    """
+    path = Path(path)
+    if not (path.is_dir() or is_dicom(path) or is_zip(path)):
         raise InputError(
             "This label map is in a format that is not read yet.",
             where=str(path),
-            expected="NIfTI (.nii, .nii.gz)",
-            advice="convert a DICOM SEG or NRRD to NIfTI first",
+            expected="NIfTI (.nii, .nii.gz), DICOM SEG or RTSTRUCT",
+            advice="convert it to NIfTI first, or check the path",
         )
-    raw = read_nifti(path)
-    return on_ct_grid(raw.with_data(integer_codes(raw)), ct)
+    from vertherm.imaging.dicom.rtstruct import read_rtstruct
+    from vertherm.imaging.dicom.segmentation import read_segmentation
+    from vertherm.imaging.dicom.source import open_source
+
+    with open_source(path) as source:
+        source.believed()
+        found = (*source.segmentations, *source.structure_sets)
+        if len(found) != 1:
+            raise InputError(
+                "There are several segmentations here." if found else "There is no DICOM segmentation here.",
+                where=str(path),
+                got="; ".join(sorted(header.where for header in found)) or f"{len(source.headers)} other DICOM file(s)",
+                expected="one SEG or RTSTRUCT file",
+                advice="name the file",
+            )
+        header = found[0]
+        if source.structure_sets:
+            return read_rtstruct(header.path, ct, where=header.where)
+        return read_segmentation(header.path, ct.grid, where=header.where)
+
+
+def read_mask(path: Path | str, ct: Volume, label: int | str | None = None) -> Volume:
+    """One mask on the CT's voxels, bool, from NIfTI, DICOM SEG or RTSTRUCT.
+
+    Args:
+        path: label map, SEG or RTSTRUCT.
+        ct: the CT it belongs to.
+        label: value in the map or number of the segment; or the segment's label text (upper and lower case are one).
+            Left out: any value above 0; a SEG or RTSTRUCT must then hold one segment only.
+
+    Raises:
+        InputError: unreadable, in another frame than the CT, no such label, or several segments and none named.
+    """
+    path = Path(path)
+    if is_nifti(path):
+        if isinstance(label, str):
+            raise InputError(
+                "A NIfTI mask has numbers, no label texts.", where=str(path), got=repr(label), expected="a number"
+            )
+        labels = read_labels(path, ct)
+        data = labels.data > 0 if label is None else labels.data == label
+        return Volume(data, ct.grid, str(path))
+    segments = read_segments(path, ct)
+    known = "; ".join(f"{s.number}: {s.name}" for s in segments)
+    if isinstance(label, str):
+        wanted = " ".join(label.casefold().split())
+        chosen = [s for s in segments if " ".join(s.name.casefold().split()) == wanted]
+    else:
+        chosen = [s for s in segments if label is None or s.number == label]
+    if len(chosen) != 1:
+        raise InputError(
+            "There are several such segments; name one." if chosen else "There is no such segment.",
+            where=str(path),
+            got="no label" if label is None else repr(label),
+            expected=f"one of {known}" if known else "a segmentation with segments",
+            advice="give its number as label",
+        )
+    return Volume(on_grid(chosen[0].mask, ct.grid), ct.grid, str(path))
 
 
 def integer_codes(labels: Volume) -> NDArray[np.uint16]:

@@ -66,7 +66,9 @@ class Target(_Part):
     pathology: str = "unknown"
     kind: Literal["lytic", "blastic", "mixed"]
     mask: Path | None = None
-    label: int | None = Field(default=None, description="value of the lesion in the mask; left out: any value above 0")
+    label: int | str | None = Field(
+        default=None, description="value in the mask, or number or label text of a DICOM segment; left out: any above 0"
+    )
     synthetic: SyntheticLesion | None = None
     sins: dict[str, str] = Field(
         default_factory=dict, description="entered parts of the SINS: pain, alignment, collapse, ...; win over computed"
@@ -166,7 +168,9 @@ class RegionEntry(_Part):
     points: tuple[Point, ...] = Field(default=(), description="one: a ball; more: a capsule along them")
     radius_mm: float = Field(default=8.0, gt=0.5, le=60, description="of the ball or capsule")
     mask: Path | None = None
-    label: int | None = Field(default=None, description="value in the mask; left out: any above 0")
+    label: int | str | None = Field(
+        default=None, description="value in the mask, or number or label text of a DICOM segment; left out: any above 0"
+    )
     frame: Literal["RAS", "LPS"] = "RAS"
 
     @model_validator(mode="after")
@@ -287,7 +291,9 @@ class MeasuredCement(_Part):
 
     target: str = Field(default="", description="left out: the only target")
     mask: Path | None = None
-    label: int | None = Field(default=None, description="value in the mask; left out: any above 0")
+    label: int | str | None = Field(
+        default=None, description="value in the mask, or number or label text of a DICOM segment; left out: any above 0"
+    )
     ct: Path | None = Field(default=None, description="scan after the procedure, in the frame of the planning CT")
     threshold_hu: float = Field(default=1000.0, ge=300, le=3000, description="cement is at least this dense")
 

@@ -16,13 +16,13 @@ from vertherm.core.errors import InputError
 from vertherm.core.progress import Progress, silent
 from vertherm.core.warnings import ImagingWarning
 from vertherm.geometry.trajectory import Trajectory
-from vertherm.geometry.volume import LPS_RAS, FloatArray, Volume
+from vertherm.geometry.volume import LPS_RAS, FloatArray
 from vertherm.heat.schedule import Activation, Schedule
 from vertherm.heat.setup import check_firing
 from vertherm.imaging.anatomy import Anatomy, StructureKind
 from vertherm.imaging.build import add_lesion, build_anatomy
 from vertherm.imaging.lesion import synthetic_lesion
-from vertherm.imaging.read import read_ct, read_labels, read_mr
+from vertherm.imaging.read import read_ct, read_labels, read_mask, read_mr
 from vertherm.planning.case import ActivationEntry, Applicator, CaseFile, Point, SyntheticLesion
 from vertherm.planning.case import Target as TargetEntry
 from vertherm.planning.objects import Case, PlacedAntenna, Target, Treatment
@@ -129,9 +129,7 @@ def _target(entry: TargetEntry, anatomy: Anatomy) -> tuple[Anatomy, Target]:
     else:
         if entry.mask is None:  # the case file's own check refuses this; kept for callers that build entries by hand
             raise InputError("A target has neither a mask nor a synthetic lesion.", where=f"target {entry.name}")
-        labels = read_labels(entry.mask, anatomy.ct)
-        data = labels.data == entry.label if entry.label is not None else labels.data > 0
-        mask = Volume(data, labels.grid, labels.source)
+        mask = read_mask(entry.mask, anatomy.ct, entry.label)
         anatomy = add_lesion(anatomy, entry.name, mask, kind, synthetic=False)
     return anatomy, Target(entry.name, statement, entry.pathology, entry.kind, mask, entry.synthetic is not None)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vertherm.cement.vertebra import SITES, VertebraScene
 from vertherm.core.errors import InputError
 from vertherm.geometry.volume import Volume
-from vertherm.imaging.read import read_ct, read_labels
+from vertherm.imaging.read import read_ct, read_mask
 from vertherm.materials.bone_density import flow_constant
 from vertherm.planning.assessment import Banded, Probability
 from vertherm.planning.case import CementEntry, MeasuredCement
@@ -58,9 +58,7 @@ def measured_cement(item: MeasuredCement, case: Case, scene: VertebraScene) -> B
         InputError: mask or scan cannot be used, or they hold no cement near the vertebra.
     """
     if item.mask is not None:
-        labels = read_labels(item.mask, case.anatomy.ct)
-        data = labels.data == item.label if item.label is not None else labels.data > 0
-        found = smooth(Volume(data, labels.grid, labels.source), scene.grid)
+        found = smooth(read_mask(item.mask, case.anatomy.ct, item.label), scene.grid)
     else:
         assert item.ct is not None
         later = read_ct(item.ct)

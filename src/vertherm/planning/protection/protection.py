@@ -19,7 +19,7 @@ from vertherm.heat.dissection import REPLACED
 from vertherm.heat.irrigation import IRRIGATED
 from vertherm.heat.protection import Dissection, Irrigation, Protection, SkinCooling
 from vertherm.imaging.anatomy import Anatomy, StructureKind
-from vertherm.imaging.read import read_labels
+from vertherm.imaging.read import read_mask
 from vertherm.planning.case import (
     DissectionEntry,
     IrrigationEntry,
@@ -106,8 +106,7 @@ def _region(
         region = capsule(points, entry.radius_mm, anatomy.ct.grid.frame)
     else:
         assert entry.mask is not None  # the entry's own check
-        labels = read_labels(entry.mask, anatomy.ct)
-        region = labels.with_data(labels.data == entry.label if entry.label is not None else labels.data > 0)
+        region = read_mask(entry.mask, anatomy.ct, entry.label)
     if tissue_ml(region, anatomy, tissues) <= 0.0:
         raise InputError(
             "A protected region holds no soft tissue.",

@@ -16,6 +16,8 @@ from vertherm.geometry.volume import FloatArray
 SAME_PLACE_MM = 0.01
 GAP_SHARE = 0.05
 TILT_SHIFT_PIXELS = 0.5
+LARGEST_TILT_DEG = 45.0
+STRAIGHTENED_GROWTH = 8.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +50,14 @@ class Slices:
         return float(np.degrees(np.arctan2(across, along)))
 
 
-def ordered(slices: Slices, pixels: Callable[[int], NDArray[np.float32]], where: str) -> Slices:
+def ordered(slices: Slices, pixels: Callable[[int], NDArray[np.float32]], where: str, modality: str = "CT") -> Slices:
     """Sort along the normal, drop identical duplicates, refuse gaps.
 
     Args:
         slices: as found, in any order.
         pixels: gives the HU of one slice; asked only to compare duplicates.
         where: for messages.
+        modality: CT or MR, for messages.
 
     Raises:
         InputError: fewer than two slices, duplicates that differ, missing or irregular slices.
@@ -81,12 +84,12 @@ def ordered(slices: Slices, pixels: Callable[[int], NDArray[np.float32]], where:
             f"{doubles} duplicate slice(s) with identical pixels left out: {where}", ImagingWarning, stacklevel=3
         )
     if len(order) < 2:
-        raise InputError("A CT series needs at least two slices.", where=where, got=f"{len(order)} slice(s)")
-    _no_gap(along[order], where)
+        raise InputError(f"A {modality} series needs at least two slices.", where=where, got=f"{len(order)} slice(s)")
+    _no_gap(along[order], where, modality)
     return replace(slices, order=tuple(order))
 
 
-def _no_gap(along: FloatArray, where: str) -> None:
+def _no_gap(along: FloatArray, where: str, modality: str) -> None:
     gaps = np.diff(along)
     usual = float(np.median(gaps))
     odd = np.flatnonzero(np.abs(gaps - usual) > GAP_SHARE * usual)
@@ -95,7 +98,9 @@ def _no_gap(along: FloatArray, where: str) -> None:
     i = int(odd[0])
     missing = round(float(gaps[i]) / usual) - 1
     what = (
-        "Slices of the CT series are missing." if missing >= 1 else "The slices of the CT series are unevenly spaced."
+        f"Slices of the {modality} series are missing."
+        if missing >= 1
+        else f"The slices of the {modality} series are unevenly spaced."
     )
     raise InputError(
         what,
@@ -122,6 +127,9 @@ def straightened(
 
     Returns:
         The new stack, its origin (LPS mm), and the share of its voxels without data.
+
+    Raises:
+        InputError: more than a gantry can tilt.
     """
     positions = slices.positions[list(slices.order)]
     offset = positions - positions[0]
@@ -131,6 +139,7 @@ def straightened(
     first_row, first_column = np.floor(shift_row.min()), np.floor(shift_column.min())
     rows = stack.shape[1] + int(np.ceil(shift_row.max()) - first_row)
     columns = stack.shape[2] + int(np.ceil(shift_column.max()) - first_column)
+    _not_askew(slices, rows * columns / stack[0].size)
     out = np.full((stack.shape[0], rows, columns), outside_hu, np.float32)
     empty = 0
     for k, image in enumerate(stack):
@@ -148,6 +157,17 @@ def straightened(
         positions[0] + first_column * slices.spacing[0] * slices.row + first_row * slices.spacing[1] * slices.column
     )
     return out, origin, empty / out.size
+
+
+def _not_askew(slices: Slices, growth: float) -> None:
+    # Gantries tilt by up to 30 degrees; positions far beyond that would also ask for a grid without bounds.
+    if slices.tilt_deg > LARGEST_TILT_DEG or growth > STRAIGHTENED_GROWTH:
+        raise InputError(
+            "The slices of this series are stacked askew.",
+            got=f"{slices.tilt_deg:.0f} degrees off their normal",
+            expected=f"a gantry tilt of at most {LARGEST_TILT_DEG:.0f} degrees",
+            advice="export the axial series again",
+        )
 
 
 _Weights = tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.bool_]]

@@ -1,0 +1,1 @@
+"""DICOM read: series, segmentations, structure sets, from folders and archives of unknown origin."""
