@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from vertherm.validation import bioheat, cement, cross_code, damage, electromagnetics, phase_change, protection, shaft
+from vertherm.validation import (
+    bioheat,
+    cement,
+    cross_code,
+    damage,
+    electromagnetics,
+    margin,
+    phase_change,
+    protection,
+    registration,
+    shaft,
+)
 from vertherm.validation.case import Case
 
 PAGE = (Path(__file__).parents[2] / "docs" / "validation.md").read_text("utf-8")
@@ -20,6 +31,8 @@ RUNS: dict[str, Callable[[], list[Case]]] = {
     "protection": protection.cases,
     "damage": damage.cases,
     "cement": cement.cases,
+    "margin": margin.cases,
+    "registration": registration.cases,
 }
 """The groups that take seconds; the others have tests of their own."""
 

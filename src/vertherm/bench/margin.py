@@ -1,8 +1,9 @@
 """The ablation margin beside a full-volume distance transform, on bodies whose margin is known.
 
 Both get the same lesion mask and the same zone (a smooth field with its level for ours; the voxels above the level for
-the distance transform, which knows no surface finer than its voxels). The distance transform is taken as a margin tool
-would: signed distance to the zone on the whole grid, minimum over the voxels of the lesion's boundary.
+the distance transform, which knows no surface finer than its voxels, and for our own margin of a follow-up). The
+distance transform is taken as a margin tool would: signed distance to the zone on the whole grid, minimum over the
+voxels of the lesion's boundary.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertherm.core.progress import Progress, silent
+from vertherm.geometry.margin_map import margin_map
 from vertherm.geometry.margins import ablation_margin
 from vertherm.geometry.volume import Grid, Volume
 
 Row = dict[str, Any]
 HALF_MM = 32.0
+FROM_MASKS = "fitted surfaces of two masks"
+"""Ours for a follow-up, where the zone is a mask as well."""
 SHIFT_MM = (0.31, -0.17, 0.23)
 """No symmetry between bodies and voxels."""
 
@@ -115,8 +119,10 @@ def _edt() -> Callable[[NDArray[np.bool_], float], NDArray[Any]] | None:
 def _rows_of(pair: Pair, spacing: float, rounds: int) -> list[Row]:
     lesion, zone = bodies(pair, spacing)
     truth = pair.minimum_mm()
+    treated = zone.with_data(zone.data > 0)
     work: dict[str, Callable[[], float]] = {
         "vertherm": lambda: ablation_margin(lesion, zone, 0.0).minimum_mm,
+        FROM_MASKS: lambda: margin_map(lesion, treated).minimum_mm,
         "scipy distance transform": lambda: by_transform(_scipy, lesion, zone),
     }
     fast = _edt()
@@ -135,6 +141,9 @@ def _rows_of(pair: Pair, spacing: float, rounds: int) -> list[Row]:
     out: list[Row] = []
     for name in work:
         note = f"minimum {truth:.3f} mm; off by {errors[name]:+.3f} mm"
+        if name == FROM_MASKS:
+            band = margin_map(lesion, treated)
+            note += f", band {band.low_mm:.2f} to {band.high_mm:.2f} mm; knows the zone as voxels only"
         if name == "vertherm":
             note += f", states +-{stated:.2f} mm; also percentiles, coverage and the worst point"
         ratio = best[name] / best["vertherm"] if name != "vertherm" else 1.0

@@ -25,6 +25,8 @@ MODULES = (
     "protection",
     "damage",
     "cement",
+    "margin",
+    "registration",
     "cross_code",
     "published",
     "statistics",
