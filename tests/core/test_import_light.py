@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 HEAVY = ("numba", "scipy", "skfem", "matplotlib", "pydicom", "nibabel", "skimage", "jinja2")
+HEAVY += ("SimpleITK", "highdicom", "pynetdicom", "requests")
 
 
 def test_command_line_loads_no_heavy_library() -> None:

@@ -166,50 +166,59 @@ def test_no_zone_and_no_lesion() -> None:
         margin_map(nothing, lesion)
 
 
+AT = (0.31, -0.17, 0.23)
+"""No symmetry with the voxels."""
+
+
 def half_space(grid: Grid, x_mm: float) -> Volume:
-    """Bone where x is below a plane."""
+    """Bone where x is below a plane half-way between voxel centres."""
     return Volume(grid.centres()[..., 0] < x_mm, grid)
 
 
+def ball_at(radius_mm: float, shift_mm: float = 0.0) -> Ellipsoid:
+    return Ellipsoid((AT[0] + shift_mm, AT[1], AT[2]), (radius_mm,) * 3)
+
+
 def test_within_barriers_the_untreated_bone_counts() -> None:
-    """Lesion of radius 6 at 0, zone of radius 10, cortex at x = 8: towards it the plain margin is 4 mm, but what is
-    left of the bone lies at the circle where zone and cortex meet, sqrt(8^2 + 6^2) = 10 mm from the middle, so that no
-    point of the lesion is nearer than 4 mm: the smallest stays 4 (elsewhere), and at (6, 0, 0) it is
-    sqrt(2^2 + 6^2) = 6.32 mm."""
+    """Lesion of radius 6, zone of radius 10, cortex 7.19 mm from their middle.
+
+    Towards it the plain margin is 4 mm; what is left of the bone begins at the circle where zone and cortex meet,
+    sqrt(10^2 - 7.19^2) = 6.95 mm from the axis: from the lesion's nearest point sqrt(1.19^2 + 6.95^2) = 7.05 mm. The
+    smallest margin stays 4 mm, elsewhere.
+    """
     grid = grid_of((1.0, 1.0, 1.0), 20.0)
-    lesion = Ellipsoid((0.0, 0.0, 0.0), (6.0,) * 3).mask(grid)
-    zone = Ellipsoid((0.0, 0.0, 0.0), (10.0,) * 3).mask(grid)
-    found = margin_map(lesion, zone, barriers=Barriers(half_space(grid, 8.0))).within_barriers
+    lesion, zone = ball_at(6.0).mask(grid), ball_at(10.0).mask(grid)
+    found = margin_map(lesion, zone, barriers=Barriers(half_space(grid, 7.5))).within_barriers
     plain = margin_map(lesion, zone)
     assert found is not None
     assert found.minimum_mm == pytest.approx(4.0, abs=0.3)
     at = int(np.argmax(plain.vertices_mm[:, 0]))
     assert plain.margins_mm[at] == pytest.approx(4.0, abs=0.3)
-    assert found.margins_mm[at] == pytest.approx(6.32, abs=0.5)
+    assert found.margins_mm[at] == pytest.approx(7.05, abs=0.5)
     assert 0.05 < found.decided_share < 0.4
     assert found.breached_share == 0.0
 
 
 def test_a_zone_that_just_fills_the_bone() -> None:
-    """Zone up to the cortex at x = 6.5 on one side, the plain margin there 0.5 mm; within the bone it is larger."""
+    """Zone up to the cortex 0.19 mm beyond the lesion; the untreated bone is 12 - 6 = 6 mm away."""
     grid = grid_of((1.0, 1.0, 1.0), 20.0)
-    lesion = Ellipsoid((0.0, 0.0, 0.0), (6.0,) * 3).mask(grid)
-    ball = Ellipsoid((0.0, 0.0, 0.0), (12.0,) * 3).mask(grid)
-    zone = ball.with_data(ball.data & half_space(grid, 6.5).data)
+    lesion, whole = ball_at(6.0).mask(grid), ball_at(12.0).mask(grid)
+    zone = whole.with_data(whole.data & half_space(grid, 6.5).data)
     found = margin_map(lesion, zone, barriers=Barriers(half_space(grid, 6.5)))
-    assert found.minimum_mm == pytest.approx(0.5, abs=0.35)
+    assert found.minimum_mm == pytest.approx(0.19, abs=0.35)
     assert found.within_barriers is not None
     assert found.within_barriers.minimum_mm == pytest.approx(6.0, abs=0.6)
 
 
 def test_what_has_broken_through_is_never_credited() -> None:
-    """Cortex at x = 3 inside the lesion: beyond it the plain margin holds, here below 0."""
+    """Cortex 2.19 mm from the lesion's middle; beyond it the plain margin holds: 9 - 4 - 6 = -1 mm."""
     grid = grid_of((1.0, 1.0, 1.0), 20.0)
-    lesion = Ellipsoid((0.0, 0.0, 0.0), (6.0,) * 3).mask(grid)
-    zone = Ellipsoid((-4.0, 0.0, 0.0), (9.0,) * 3).mask(grid)
-    found = margin_map(lesion, zone, barriers=Barriers(half_space(grid, 3.0)))
+    lesion, zone = ball_at(6.0).mask(grid), ball_at(9.0, -4.0).mask(grid)
+    found = margin_map(lesion, zone, barriers=Barriers(half_space(grid, 2.5)))
     assert found.within_barriers is not None
-    assert found.within_barriers.minimum_mm == pytest.approx(found.minimum_mm, abs=0.05) == pytest.approx(-1.0, abs=0.3)
+    assert found.minimum_mm == pytest.approx(-1.0, abs=0.35)
+    assert found.within_barriers.minimum_mm == pytest.approx(found.minimum_mm, abs=0.35)
+    assert found.within_barriers.low_mm <= -1.0 <= found.within_barriers.high_mm
     assert found.within_barriers.breached_share > 0.1
 
 

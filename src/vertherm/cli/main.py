@@ -18,6 +18,9 @@ from vertherm.cli import (
     calibrate,
     cement,
     demo,
+    dicom_in,
+    dicom_options,
+    dicom_send,
     monitor,
     plan,
     registry,
@@ -28,12 +31,14 @@ from vertherm.cli import (
     sensitivity,
     simulate,
     validate,
+    verify,
 )
 from vertherm.core.errors import VerthermError
 
 app = typer.Typer(
     name="vertherm",
-    help=f"Microwave ablation of spinal tumours: paths, plan, prediction, safety, registry, review. {RESEARCH_NOTICE}",
+    help="Microwave ablation of spinal tumours: paths, plan, prediction, safety, follow-up, registry, review. "
+    + RESEARCH_NOTICE,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -45,6 +50,7 @@ app.command("access")(access.access)
 app.command("plan")(plan.plan)
 app.command("cement")(cement.cement)
 app.command("replan")(replan.replan)
+app.command("verify")(verify.verify)
 app.command("monitor")(monitor.monitor)
 app.command("sensitivity")(sensitivity.sensitivity)
 app.command("calibrate")(calibrate.calibrate)
@@ -52,8 +58,9 @@ app.command("validate")(validate.validate)
 app.command("bench")(bench.bench)
 app.command("review")(review.review)
 app.add_typer(registry_options.app, name="registry")
-# Importing these two added their commands to that group.
-_REGISTRY = (registry, registry_keep)
+app.add_typer(dicom_options.app, name="dicom")
+# Importing these added their commands to those groups.
+_GROUPS = (registry, registry_keep, dicom_in, dicom_send)
 
 
 @app.callback(invoke_without_command=True)
