@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
-# Installs what the tests need besides Python: PostgreSQL's programs (15 or newer; the tests start their own server) and
-# the libraries that WeasyPrint draws with. Does nothing where they are there, or where there is no apt-get or no root.
+# Installs what the tests need besides Python: PostgreSQL's programs (15 or newer) and Orthanc with its DICOMweb plugin
+# (the tests start their own servers), DICOM's validators (dicom3tools, dcmtk) and openssl, and the libraries that
+# WeasyPrint draws with. Does nothing where they are there, or where there is no apt-get or no root.
 set -euo pipefail
 missing=()
 newest=$(find /usr/lib/postgresql -maxdepth 1 -mindepth 1 -name '[0-9]*' -printf '%f\n' 2>/dev/null | sort -n | tail -1)
 if [ "${newest:-0}" -lt 15 ] || [ ! -x "/usr/lib/postgresql/${newest}/bin/initdb" ]; then missing+=(postgresql); fi
+# Orthanc and its plugin lie where a user's PATH does not look.
+PATH=$PATH:/usr/sbin
+for pair in Orthanc=orthanc dciodvfy=dicom3tools storescu=dcmtk openssl=openssl; do
+  command -v "${pair%%=*}" >/dev/null || missing+=("${pair##*=}")
+done
+ls /usr/share/orthanc/plugins/libOrthancDicomWeb.so* >/dev/null 2>&1 || missing+=(orthanc-dicomweb)
 libraries=$(ldconfig -p 2>/dev/null || true)
 for pair in libpango-1.0.so.0=libpango-1.0-0 libpangoft2-1.0.so.0=libpangoft2-1.0-0 libharfbuzz-subset.so.0=libharfbuzz-subset0; do
   grep -q "${pair%%=*}" <<<"$libraries" || missing+=("${pair##*=}")

@@ -1,0 +1,1 @@
+"""Archives (PACS): query, retrieve and store over DICOMweb and DIMSE."""
