@@ -78,6 +78,15 @@ def patient(records: Records, key: str, *, number: int = 0, name: str = "s1", di
     add("root_status", patient_key=key, visit_no=1, root="L2", side="left", motor=5, sensation="normal")
     add("imaging", patient_key=key, imaging_no=1, date=DAY + timedelta(90), modality="mr", evaluable="yes")
     add("response", patient_key=key, imaging_no=1, lesion_no=1, criterion="mda", response="sd", progression="no")
+    zone = {"patient_key": key, "imaging_no": 1, "lesion_no": 1}
+    add(
+        "treated_zone", **zone, zone_source="segmented", volume_ml=10 + value, long_mm=30 + value, short_mm=25.0,
+        edge_sd_mm=0.8, registration_error_mm=0.1, goal_mm=5.0, margin_mm=value - 1, margin_low_mm=value - 2,
+        margin_high_mm=value, coverage_share=0.9, coverage="not_covered", cement_ml=2 + value, cement_canal_ml=0.0,
+        confirmed_by=f"Reader {note[:20]}", document_sha256="c" * 64, note=note,
+    )  # fmt: skip
+    for metric in ("isotherm_60", "cem43_240"):
+        add("zone_prediction", **zone, metric=metric, device="Antenna at 2450 MHz", predicted_ml=12 + value, dice=0.8)
     add("event", patient_key=key, event_no=1, date=DAY + timedelta(100), kind="radiotherapy", lesion_no=1)
 
 

@@ -144,7 +144,7 @@ def _changed(path: Path, old: bytes, new: bytes) -> None:
         (b'"sex"', b'"sax"', "no sax"),
         (b'"format":"vertherm', b'"format":"other', "no header"),
         (b'"version":1', b'"version":2', "newer version"),
-        (b'"schema_version":1', b'"schema_version":99', "newer version"),
+        (f'"schema_version":{SCHEMA_VERSION}'.encode(), b'"schema_version":99', "newer version"),
         (b'"data_sha256":"', b'"data_sha256":"0', "SHA-256"),
         (b'{"counts"', b'["counts"', "JSONDecodeError"),
         (b"2023-03-01", b"2023-03-xx", "no record"),

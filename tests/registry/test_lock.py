@@ -38,6 +38,7 @@ def changed(entity: str, row: Row) -> Row:
         "thermocouple_reading": ("temperature_c", 44.0),
         "plan_link": ("plan_id", "other"),
         "response": ("response", "pr"),
+        "zone_prediction": ("dice", 0.25),
     }
     name, value = {**other, **more}[entity]
     return tuple({**values, name: value}.values())

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
 import re
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from tests.registry.sample import sample, store
 from tests.registry.tampering import fill, sql
 from vertherm.core.errors import InputError
 from vertherm.registry import database as module
-from vertherm.registry import migrations
+from vertherm.registry import migrations, record_ref, snapshot_file
+from vertherm.registry.backup import backup
 from vertherm.registry.check import check
 from vertherm.registry.check.structure import _postgresql_objects, _sqlite_objects
 from vertherm.registry.database import Registry
 from vertherm.registry.engine import address, make_engine
-from vertherm.registry.schema.catalogue import DATED
+from vertherm.registry.freeze import freeze, load_snapshot, verify
+from vertherm.registry.history import history
+from vertherm.registry.lock import lock
+from vertherm.registry.records import Records, canonical
+from vertherm.registry.restore import restore
+from vertherm.registry.schema.catalogue import DATED, ENTITIES, SINCE
 from vertherm.registry.schema.system import AUDITED, CONTEXT_TABLE, REVISION
 from vertherm.registry.schema.tables import METADATA
+from vertherm.registry.signature import sign
 
 
 def test_alembic_sees_no_difference(registry: Registry) -> None:
@@ -79,7 +90,7 @@ def test_one_line_of_revisions_that_ends_at_the_present_one() -> None:
 
 
 def test_dates_that_death_limits_are_those_of_the_catalogue() -> None:
-    text = (migrations.FOLDER / "versions" / "0001_initial.py").read_text()
+    text = next((migrations.FOLDER / "versions").glob(f"{REVISION}_*.py")).read_text()
     for entity in DATED:
         assert f'"{entity.name}": "{entity.date}"' in text
 
@@ -90,27 +101,126 @@ def test_every_table_is_audited(registry: Registry) -> None:
     assert tables - {"meta", "audit", "seal", "alembic_version", CONTEXT_TABLE} == set(AUDITED)
 
 
-def test_an_older_registry_is_brought_up_to_date_and_keeps_its_data(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Registry.open(database) as registry:
-        before = fill(registry).sha256()
-        registry_id = registry.registry_id
-    # As a program with one migration more would see it.
-    monkeypatch.setattr(module, "REVISION", "0002")
-    monkeypatch.setattr(migrations, "revisions", lambda: ["0001", "0002"])
+@pytest.fixture
+def older(empty_database: str, own_key: Path) -> str:
+    """A registry of revision 0001 with patients, a lock, a signature and a freeze, as its own program left it."""
+    assert not own_key.exists()
+    tables = tuple(entity for entity in ENTITIES if entity.name not in SINCE)
+    with _made_by_revision_1(empty_database) as registry, pytest.MonkeyPatch.context() as patch:
+        # As its own program read it, which knew these tables only.
+        patch.setattr(snapshot_file, "ENTITIES", tables)
+        patch.setattr(snapshot_file, "SCHEMA_VERSION", 1)
+        patch.setattr(record_ref, "ENTITIES", tables)
+        store(registry, sample(4), [entity.name for entity in tables])
+        lock(registry, "P000", user="ada", why="closed")
+        sign(registry, "P000", user="ada", printed_name="Ada", meaning="reviewed")
+        freeze(registry, user="ada", why="review", folder=own_key.parent / "freezes")
+    return empty_database
+
+
+def _made_by_revision_1(url: str) -> Registry:
+    """What `Registry.create` of that revision did; its tables and triggers are those of 0001 alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "upgrade", lambda connection: migrations.upgrade(connection, "0001"))
+        patch.setattr(module, "SCHEMA_VERSION", 1)
+        return Registry.create(url)
+
+
+def _tables(url: str) -> set[str]:
+    engine = make_engine(address(url))
+    with engine.connect() as connection:
+        found = set(sa.inspect(connection).get_table_names())
+    engine.dispose()
+    return found
+
+
+def test_an_older_registry_is_brought_up_to_date_and_keeps_its_data(older: str, own_key: Path) -> None:
+    """Revision 0001 to today: every row, the audit, the seals, the lock, the signature and the freeze stay valid."""
+    assert not set(SINCE) & _tables(older)
+    before = sample(4)
+    for name in SINCE:
+        before.tables.pop(name)
     with pytest.raises(InputError, match="older version") as caught:
-        Registry.open(database)
+        Registry.open(older)
     assert "registry init" in caught.value.advice
-    monkeypatch.setattr(
-        module,
-        "upgrade",
-        lambda connection: connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'"),
+    Registry.create(older).close()
+    with Registry.open(older) as upgraded:
+        assert upgraded.records().sha256() == before.sha256()
+        assert check(upgraded, heads=[own_key.parent / "freezes" / "freeze-1-head.json"]).findings == ()
+        assert verify(upgraded, 1).unchanged
+        with pytest.raises(InputError, match="locked"):
+            store(upgraded, zones_of("P000"))
+        store(upgraded, zones_of("P001"))
+        assert not verify(upgraded, 1).unchanged
+        assert verify(upgraded, 1).changes == {"treated_zone": (0, 1), "zone_prediction": (0, 2)}
+        assert check(upgraded).findings == ()
+        entered = [change for change in history(upgraded, "P001") if change.entity in SINCE]
+        assert len(entered) == 3
+    with pytest.raises(InputError, match="registry here already"):
+        Registry.create(older)
+
+
+def zones_of(key: str) -> Records:
+    """The zone of a sample patient and its predictions."""
+    whole, found = sample(4), Records()
+    for name in SINCE:
+        found.tables[name] = [row for row in whole.rows(name) if row[0] == key]
+    return found
+
+
+def test_the_freeze_of_an_older_registry_is_read(older: str, own_key: Path) -> None:
+    with gzip.open(own_key.parent / "freezes" / "freeze-1.jsonl.gz", "rt") as stream:
+        last = json.loads(stream.readlines()[-1])
+    found = load_snapshot(own_key.parent / "freezes" / "freeze-1.jsonl.gz", data_sha256=last["data_sha256"])
+    assert found.sha256() == last["data_sha256"]
+    lines = "".join(
+        f"{line}\n" for e in ENTITIES for line in sorted(canonical(e.name, row) for row in found.rows(e.name))
     )
-    with Registry.create(database) as upgraded:
-        assert upgraded.registry_id == registry_id
-        assert upgraded.records().sha256() == before
-    Registry.open(database).close()
+    assert hashlib.sha256(f"vertherm-registry 1\n{lines}".encode()).hexdigest() == last["data_sha256"]
+
+
+def test_a_backup_of_an_older_registry_is_restored_and_brought_up_to_date(
+    older: str, own_key: Path, tmp_path: Path
+) -> None:
+    """The backup that its own program made: restored at revision 0001, then migrated."""
+    copy = tmp_path / "old.zip"
+    engine = make_engine(address(older))
+    with engine.connect() as connection:
+        registry_id = connection.exec_driver_sql("SELECT value FROM meta WHERE name = 'registry_id'").scalar_one()
+    with pytest.MonkeyPatch.context() as patch:
+        tables = sa.MetaData()
+        tables.reflect(engine)
+        for name in ("alembic_version", CONTEXT_TABLE):
+            if name in tables.tables:
+                tables.remove(tables.tables[name])
+        patch.setattr("vertherm.registry.backup.METADATA", tables)
+        patch.setattr("vertherm.registry.backup.SCHEMA_VERSION", 1)
+        with Registry(address(older), engine, str(registry_id)) as registry:
+            backup(registry, copy)
+    target = f"sqlite:///{tmp_path / 'restored.db'}"
+    restore(copy, target)
+    with pytest.raises(InputError, match="older version"):
+        Registry.open(target)
+    with Registry.create(target) as restored:
+        assert restored.records().counts()["patient"] == 4
+        assert check(restored).findings == ()
+        store(restored, zones_of("P001"))
+
+
+def test_a_migration_from_an_older_registry_that_fails_leaves_it_as_it_was(
+    older: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("half way")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vertherm.registry.triggers.install", broken)
+        with pytest.raises(RuntimeError):
+            Registry.create(older)
+    assert not set(SINCE) & _tables(older)
+    Registry.create(older).close()
+    with Registry.open(older) as registry:
+        assert check(registry).findings == ()
 
 
 def test_a_newer_registry_is_refused(registry: Registry, database: str) -> None:

@@ -197,6 +197,66 @@ def link_plan(
     return 0
 
 
+@app.command("record-followup")
+def record_followup(
+    document: Path = typer.Argument(..., help="verify.json, as vertherm verify wrote it."),
+    patient: str = typer.Option(..., "--patient", help="Key of the patient."),
+    lesion: list[str] = typer.Option(..., "--lesion", help="TARGET=NUMBER: the lesion that a target is."),
+    confirmed_by: str = typer.Option(..., "--confirmed-by", help="Reader who confirms the result on the images."),
+    response: list[str] = typer.Option(
+        [], "--response", help="EXAMINATION:TARGET=CRITERION,RESPONSE,PROGRESSION as the reader states them."
+    ),
+    examination: list[str] = typer.Option(
+        [], "--examination", help="NAME=NUMBER; default: found by date and modality, or new."
+    ),
+    replace: bool = typer.Option(False, "--replace", help="Overwrite what is recorded of these lesions and scans."),
+    db: str | None = DB,
+    user: str | None = USER,
+    why: str = WHY,
+) -> int:
+    """Record a follow-up that a reader confirmed: examinations, responses, treated and predicted zones."""
+    from vertherm.cli.registry_followup import answers, numbers, read_document, tell
+    from vertherm.registry.database import Registry
+    from vertherm.registry.verification import record_verification
+
+    content = read_document(document)
+    with Registry.open(db) as registry:
+        done = record_verification(
+            registry,
+            content,
+            patient_key=patient,
+            lesions=numbers(lesion, "--lesion"),
+            confirmed_by=confirmed_by,
+            examinations=numbers(examination, "--examination"),
+            responses=answers(response),
+            replace=replace,
+            user=user_name(user),
+            why=why or f"follow-up {document.name}, confirmed by {confirmed_by.strip()}",
+        )
+    tell(done)
+    return 0
+
+
+@app.command("devices")
+def devices(
+    output: Path | None = typer.Option(None, "-o", "--output", help="Also write it to this file: .csv or .json."),
+    series: str | None = SERIES,
+    db: str | None = DB,
+) -> int:
+    """Treated against predicted zones by device and metric: what calibrates a device over a series."""
+    from vertherm.cli.registry_followup import write_devices
+    from vertherm.registry.database import Registry
+    from vertherm.review.devices import device_lines, device_record
+
+    with Registry.open(db) as registry:
+        rows = device_record(registry.frames(series))
+    if output is not None:
+        write_devices(rows, output)
+    for line in device_lines(rows):
+        typer.echo(line)
+    return 0
+
+
 @app.command("compare")
 def compare(
     first: Path = typer.Argument(..., help="First entry."),

@@ -216,6 +216,24 @@ MODALITY = vocabulary(
         ("unspecified", "cross-sectional imaging, not specified"),
     ],
 )
+ZONE_SOURCE = vocabulary(
+    "zone_source",
+    [
+        ("segmented", "segmented by the program"),
+        ("drawn", "drawn by a reader"),
+        ("edited", "segmented by the program, edited by a reader"),
+        ("drawn_or_edited", "drawn or edited by a reader, not said which"),
+    ],
+)
+COVERAGE = vocabulary(
+    "coverage",
+    [
+        ("covered_with_margin", "covered with margin"),
+        ("covered", "covered"),
+        ("not_covered", "not covered"),
+        ("not_assessed", "not assessed"),
+    ],
+)
 EVENT_KIND = vocabulary(
     "event_kind",
     [

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeAlias
 
-from vertherm.registry.schema.catalogue import BY_NAME, ENTITIES, SCHEMA_VERSION
+from vertherm.registry.schema.catalogue import BY_NAME, ENTITIES, content_version
 
 Value: TypeAlias = str | int | float | date | None
 Row: TypeAlias = tuple[Value, ...]
@@ -53,7 +53,7 @@ class Records:
 
     def sha256(self) -> str:
         """Hash of the content: the same for the same rows in any order and from any database."""
-        digest = hashlib.sha256(f"vertherm-registry {SCHEMA_VERSION}\n".encode())
+        digest = hashlib.sha256(f"vertherm-registry {content_version(self.counts())}\n".encode())
         for entity in ENTITIES:
             for line in sorted(canonical(entity.name, row) for row in self.rows(entity.name)):
                 digest.update(line.encode())

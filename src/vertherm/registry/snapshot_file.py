@@ -2,7 +2,8 @@
 
 Gzip of UTF-8 lines: a header, one line a record as :func:`vertherm.registry.records.canonical` writes it, sorted within
 each table, and a last line with counts and hash. The hash is SHA-256 over ``vertherm-registry <schema version>`` and
-the lines of the records, each ended by a line feed: the same as ``Records.sha256``.
+the lines of the records, each ended by a line feed: the same as ``Records.sha256``. The schema version in it is the
+oldest one that has all tables of which there are records (``catalogue.content_version``).
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import sqlalchemy as sa
 from vertherm.core.errors import InputError
 from vertherm.core.progress import Progress
 from vertherm.registry.records import Records, Row, Value, canonical
-from vertherm.registry.schema.catalogue import BY_NAME, ENTITIES, SCHEMA_VERSION
+from vertherm.registry.schema.catalogue import BY_NAME, ENTITIES, SCHEMA_VERSION, SINCE, content_version
 from vertherm.registry.schema.field import Entity, Kind
 from vertherm.registry.schema.tables import TABLES
 
 FORMAT, VERSION = "vertherm-registry-freeze", 1
+_VERSIONS = sorted({1, *SINCE.values()})
 
 
 def data_lines(connection: sa.Connection, series: str | None, progress: Progress) -> Iterator[tuple[str, str]]:
@@ -44,18 +46,20 @@ def data_lines(connection: sa.Connection, series: str | None, progress: Progress
 def digest(
     lines: Iterable[tuple[str, str]],
     *,
-    schema_version: int = SCHEMA_VERSION,
     sink: Callable[[bytes], Any] | None = None,
 ) -> tuple[str, dict[str, int]]:
     """SHA-256 of the lines and their number by table; each line also goes to ``sink``."""
-    sha256, counts = hashlib.sha256(f"vertherm-registry {schema_version}\n".encode()), dict[str, int]()
+    # Which version counts is known only at the end.
+    versions = {number: hashlib.sha256(f"vertherm-registry {number}\n".encode()) for number in _VERSIONS}
+    counts = dict[str, int]()
     for entity, line in lines:
         text = line.encode() + b"\n"
-        sha256.update(text)
+        for sha256 in versions.values():
+            sha256.update(text)
         counts[entity] = counts.get(entity, 0) + 1
         if sink is not None:
             sink(text)
-    return sha256.hexdigest(), counts
+    return versions[content_version(counts)].hexdigest(), counts
 
 
 def write(path: Path, header: dict[str, Any], lines: Iterable[tuple[str, str]]) -> tuple[str, dict[str, int]]:
@@ -119,7 +123,7 @@ def _read(path: Path, text: Iterator[str], wanted: str | None) -> Records:
             records.tables.setdefault(entity.name, []).append(_row(entity, document[1]))
             yield entity.name, line.rstrip("\n")
 
-    found, counts = digest(bodies(), schema_version=header["schema_version"])
+    found, counts = digest(bodies())
     if not trailer or next(text, None) is not None:
         raise _damaged(path, "it does not end where it should")
     if found != trailer.get("data_sha256") or counts != trailer.get("counts"):

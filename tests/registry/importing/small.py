@@ -102,6 +102,18 @@ _TABLES: Tables = {
     "response": [
         {**_P1, "imaging_no": "1", "lesion_no": "1", "criterion": "mda", "response": "sd", "progression": "no"}
     ],
+    "treated_zone": [
+        {**_P1, "imaging_no": "1", "lesion_no": "1", "zone_source": "edited", "volume_ml": "12.5", "long_mm": "32",
+         "short_mm": "25", "goal_mm": "5", "margin_mm": "2", "margin_low_mm": "1", "margin_high_mm": "3",
+         "bone_margin_mm": "6.5", "bone_margin_low_mm": "5.5", "bone_margin_high_mm": "7.5", "coverage_share": "1",
+         "coverage": "covered_with_margin", "cement_ml": "3", "cement_disc_ml": "0.1", "confirmed_by": "A. Reader",
+         "document_sha256": "ab" * 32},
+    ],
+    "zone_prediction": [
+        {**_P1, "imaging_no": "1", "lesion_no": "1", "metric": "isotherm_60", "device": "14 G", "predicted_ml": "14",
+         "predicted_long_mm": "35", "predicted_short_mm": "27", "dice": "0.8", "mean_distance_mm": "1.5",
+         "hausdorff95_mm": "4", "signed_mm": "-1.2"},
+    ],
     "event": [{**_P1, "event_no": "1", "date": "2016-07-01", "kind": "radiotherapy", "lesion_no": "2"}],
 }  # fmt: skip
 

@@ -104,6 +104,8 @@ def _patient(draw: st.DrawFn, add: Any, key: str, mark: str) -> None:
             document=draw(st.none() | st.sampled_from(('{"a": "=1"}', "=" * 16_001 + "'" * 20_000))))  # fmt: skip
         add("imaging", **own, imaging_no=1, date=first + timedelta(days=100))
         add("response", **own, imaging_no=1, lesion_no=1, progression="yes")
+        add("treated_zone", **own, imaging_no=1, lesion_no=1, document_sha256=draw(st.none() | st.just("0f" * 32)))
+        add("zone_prediction", **own, imaging_no=1, lesion_no=1, metric="isotherm_60")
         add("event", **own, event_no=1, date=first, lesion_no=None)
     for number in range(draw(st.integers(0, 2))):
         _visit(draw, add, own, number, first + timedelta(days=400 + number))

@@ -30,15 +30,15 @@ def rows_of(registry: Registry, table: object) -> int:
 
 
 def test_first_and_second_import(registry: Registry, tmp_path: Path) -> None:
-    """32 rows go in; the same again writes nothing: no row, no audit, no seal."""
+    """34 rows go in; the same again writes nothing: no row, no audit, no seal."""
     first = bring(registry, tmp_path / "a", small())
-    assert sum(first.inserted.values()) == sum(map(len, small().values())) == 32
+    assert sum(first.inserted.values()) == sum(map(len, small().values())) == 34
     assert not first.updated
     assert not first.unchanged
     assert registry.records().sha256() == small_records(tmp_path).sha256()
     audit, seals = rows_of(registry, AUDIT), rows_of(registry, SEAL)
     second = bring(registry, tmp_path / "a", small())
-    assert (second.changed, sum(second.unchanged.values())) == (0, 32)
+    assert (second.changed, sum(second.unchanged.values())) == (0, 34)
     assert (rows_of(registry, AUDIT), rows_of(registry, SEAL)) == (audit, seals)
 
 
@@ -56,7 +56,7 @@ def test_other_content_needs_update(registry: Registry, tmp_path: Path) -> None:
     assert registry.records().sha256() == before
     audit = rows_of(registry, AUDIT)
     report = bring(registry, tmp_path / "b", tables, update=True)
-    assert (report.inserted, report.updated, sum(report.unchanged.values())) == ({}, {"visit": 1}, 31)
+    assert (report.inserted, report.updated, sum(report.unchanged.values())) == ({}, {"visit": 1}, 33)
     assert rows_of(registry, AUDIT) == audit + 1
     assert next(iter(registry.records().dicts("visit")))["vas"] == 8.0
 
@@ -136,14 +136,14 @@ def test_typed_records(registry: Registry, tmp_path: Path) -> None:
     }  # fmt: skip
     assert not registry.records().counts()
     report = import_records(registry, records, user="tester", why="test", today=TODAY)
-    assert sum(report.inserted.values()) == 32
+    assert sum(report.inserted.values()) == 34
     assert import_records(registry, records, user="tester", why="test", today=TODAY).changed == 0
 
 
 def test_check_writes_nothing(registry: Registry, tmp_path: Path) -> None:
     """A dry run says what would be done."""
     path = write_folder(tmp_path / "a", small())
-    assert sum(check_path(registry, path, today=TODAY).inserted.values()) == 32
+    assert sum(check_path(registry, path, today=TODAY).inserted.values()) == 34
     assert not registry.records().counts()
 
 

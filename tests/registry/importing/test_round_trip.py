@@ -19,7 +19,7 @@ from vertherm.registry.importing.importer import import_path, import_records
 from vertherm.registry.importing.reader import read
 from vertherm.registry.importing.validator import validate, validate_records
 from vertherm.registry.records import Records
-from vertherm.registry.schema.catalogue import ENTITIES
+from vertherm.registry.schema.catalogue import ENTITIES, SCHEMA_VERSION, SINCE
 
 FORMATS = ("csv", "zip", "xlsx", "json", "redcap")
 _NAMES = {"csv": "out", "zip": "out", "redcap": "out", "xlsx": "out.xlsx", "json": "out.json"}
@@ -99,5 +99,18 @@ def test_the_small_series_into_a_fresh_registry(registry: Registry, tmp_path: Pa
     records = small_records(tmp_path)
     (tmp_path / "o").mkdir()
     report = import_path(registry, written(records, form, tmp_path / "o"), user="t", why="w", today=TODAY)
-    assert sum(report.inserted.values()) == 32
+    assert sum(report.inserted.values()) == 34
+    assert registry.records().sha256() == records.sha256()
+
+
+def test_a_document_of_the_first_schema_version_is_taken(registry: Registry, tmp_path: Path) -> None:
+    """It lacks the tables that came later and nothing else."""
+    records = small_records(tmp_path)
+    for name in SINCE:
+        del records.tables[name]
+    path = written(records, "json", tmp_path)
+    text = path.read_text("utf-8")
+    assert f'"schema_version": {SCHEMA_VERSION}' in text
+    path.write_text(text.replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 1'), "utf-8")
+    import_path(registry, path, user="ada", why="old export", today=TODAY)
     assert registry.records().sha256() == records.sha256()

@@ -15,6 +15,7 @@ from vertherm.registry.records import Records
 from vertherm.registry.schema.catalogue import DATED, ENTITIES
 from vertherm.registry.synthetic import generate
 from vertherm.registry.synthetic.stress.population import NEVER, SUBDISTRIBUTION_HAZARD_RATIO, draw_population
+from vertherm.registry.synthetic.stress.zones import VOLUME_RATIO
 from vertherm.registry.windows import windowed_visits
 
 
@@ -118,3 +119,18 @@ def test_ten_thousand_patients_in_seconds() -> None:
 def test_bad_requests_are_refused(name: str, options: dict[str, int]) -> None:
     with pytest.raises(InputError):
         generate(name, **options)
+
+
+def test_the_ratio_of_each_device_is_found(records: Records) -> None:
+    """Treated over predicted volume by the first metric lies within its own interval of the true ratio, by device."""
+    seen = {tuple(row[:3]): row for row in records.rows("treated_zone")}
+    logs: dict[object, list[float]] = {}
+    for row in records.dicts("zone_prediction"):
+        if row["metric"] == "isotherm_60":
+            zone = seen[row["patient_key"], row["imaging_no"], row["lesion_no"]]
+            logs.setdefault(row["device"], []).append(np.log(float(str(zone[4])) / float(str(row["predicted_ml"]))))
+    assert set(logs) == set(VOLUME_RATIO)
+    for device, found in logs.items():
+        assert len(found) > 300
+        error = np.std(found) / np.sqrt(len(found))
+        assert abs(np.mean(found) - np.log(VOLUME_RATIO[str(device)])) < 4 * error

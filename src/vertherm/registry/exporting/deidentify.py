@@ -3,7 +3,8 @@
 Pseudonyms and shifts come from the registry's key (HMAC-SHA-256): the same patient has the same pseudonym and the same
 shift in every export of one registry, and nobody without the key can undo either. What is done, by field:
 
-* the patient's key becomes a pseudonym; other identifiers (year of birth) are left out; an age over 89 becomes 90;
+* the patient's key becomes a pseudonym; other identifiers (year of birth, reader, hash of a verification) are left out,
+  or replaced by ``[removed]`` where they must be filled; an age over 89 becomes 90;
 * every date of a patient moves back by the patient's own number of days, 1 to 364, so that intervals stay;
 * dates of a series are left out; free texts and plan links (a plan's hash leads to its document) are left out;
 * short texts that remain (applicator, structure, what a source states) are left out, or replaced by ``[removed]`` where
@@ -140,7 +141,7 @@ class Deidentifier:
     def _change(self, item: Field) -> Callable[[Value, timedelta], Value] | None:
         """What happens to the values of a field; None where they stay."""
         if item.identifier or item.free_text:
-            return _nothing
+            return _removed if item.required else _nothing
         if item.kind is Kind.date:
             return _shifted
         if item.name == "age":
@@ -160,6 +161,10 @@ class Deidentifier:
 
 def _nothing(_value: Value, _shift: timedelta) -> Value:
     return None
+
+
+def _removed(_value: Value, _shift: timedelta) -> Value:
+    return REMOVED
 
 
 def _shifted(value: Value, shift: timedelta) -> Value:

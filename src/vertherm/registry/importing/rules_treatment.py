@@ -178,4 +178,12 @@ _OTHERS = (
         "not a SHA-256",
         "give its 64 hexadecimal digits",
     ),
+    Rule(
+        "hash_digits",
+        "treated_zone",
+        "document_sha256",
+        "SELECT t._row, NULL FROM treated_zone t WHERE t.document_sha256 GLOB '*[^0-9a-fA-F]*'",
+        "not a SHA-256",
+        "give its 64 hexadecimal digits",
+    ),
 )

@@ -43,6 +43,8 @@ PREFIXES = {
     "root_status": "rot",
     "imaging": "img",
     "response": "rsp",
+    "treated_zone": "tzn",
+    "zone_prediction": "zpr",
     "event": "evt",
 }
 """What the variables of each form begin with, so that their names are unique in a project."""

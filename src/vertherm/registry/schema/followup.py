@@ -162,6 +162,121 @@ RESPONSE = Entity(
         ),
     ),
 )
+
+
+def _covered(goal: str) -> str:
+    """SQL: the lower end of the margin, or of the margin within the bone, reaches ``goal``; unknown counts as kept."""
+    # Bounds and goal are rounded to a thousandth on their own.
+    least = f"{goal} - 0.001"
+    return (
+        f"coalesce(margin_low_mm, bone_margin_low_mm, {goal}) >= {least} OR coalesce(bone_margin_low_mm, -1) >= {least}"
+    )
+
+
+def _ascending(name: str) -> Check:
+    low, middle, high = f"{name}_low_mm", f"{name}_mm", f"{name}_high_mm"
+    return Check(
+        f"{name}_order",
+        f"{low} <= {middle} AND {middle} <= {high} AND {low} <= {high}",
+        (middle, low, high),
+        "the margin does not lie within its own band",
+        "give the lower end, the margin and the upper end in ascending order",
+    )
+
+
+def _margin(name: str, label: str) -> tuple[Field, ...]:
+    return (
+        number(f"{name}_mm", label, -100, 100, "mm", help="Negative where the zone ends inside the lesion."),
+        number(f"{name}_low_mm", f"{label}, lower end of the 95 % band", -100, 100, "mm"),
+        number(f"{name}_high_mm", f"{label}, upper end of the 95 % band", -100, 100, "mm"),
+    )
+
+
+_ZONE_KEY = ("patient_key", "imaging_no", "lesion_no")
+TREATED_ZONE = Entity(
+    name="treated_zone",
+    label="Treated zone",
+    help="The treated zone of one lesion at one examination against the lesion, as a reader confirmed it.",
+    key=_ZONE_KEY,
+    fields=(
+        PATIENT_KEY,
+        integer("imaging_no", "examination", 1, 999, required=True),
+        LESION_NO,
+        choice("zone_source", "how the zone was found", v.ZONE_SOURCE, required=True),
+        number("volume_ml", "volume of the zone", 0, 2000, "mL"),
+        number("long_mm", "extent along the antenna", 0, 500, "mm"),
+        number("short_mm", "largest extent across the antenna", 0, 500, "mm"),
+        number("edge_sd_mm", "standard deviation of the zone's edge", 0, 50, "mm"),
+        number("registration_error_mm", "registration error at the lesion, 95 % radius", 0, 100, "mm"),
+        number("goal_mm", "margin aimed at", 0, 50, "mm"),
+        *_margin("margin", "smallest margin"),
+        *_margin("bone_margin", "smallest margin within the bone"),
+        number("coverage_share", "share of the lesion's volume inside the zone", 0, 1),
+        choice("coverage", "coverage of the lesion", v.COVERAGE, required=True),
+        number("cement_ml", "cement seen", 0, 100, "mL"),
+        number("cement_canal_ml", "cement in the spinal canal", 0, 100, "mL"),
+        number("cement_disc_ml", "cement in discs", 0, 100, "mL"),
+        number("cement_elsewhere_ml", "cement elsewhere outside the vertebra", 0, 100, "mL"),
+        text("confirmed_by", "reader who confirmed it", identifier=True, required=True),
+        text("document_sha256", "SHA-256 of the verification", length=64, identifier=True),
+        note(),
+    ),
+    references=(Reference("imaging", ("patient_key", "imaging_no")), TO_LESION),
+    checks=(
+        _ascending("margin"),
+        _ascending("bone_margin"),
+        Check(
+            "covered_by_its_margin",
+            f"coverage NOT IN ('covered', 'covered_with_margin') OR {_covered('0')}",
+            ("coverage", "margin_low_mm", "bone_margin_low_mm"),
+            "called covered, but the lower end of the margin lies below 0 mm",
+            "the lower end of the band decides, never its middle: correct the class or the margin",
+        ),
+        Check(
+            "covered_with_its_margin",
+            f"coverage <> 'covered_with_margin' OR {_covered('goal_mm')}",
+            ("coverage", "goal_mm", "margin_low_mm", "bone_margin_low_mm"),
+            "called covered with margin, but the lower end of the margin lies below the margin aimed at",
+            "the lower end of the band decides, never its middle: correct the class or the margin",
+        ),
+        Check(
+            "cement_sites",
+            "cement_ml IS NOT NULL OR "
+            "(cement_canal_ml IS NULL AND cement_disc_ml IS NULL AND cement_elsewhere_ml IS NULL)",
+            ("cement_ml", "cement_canal_ml", "cement_disc_ml", "cement_elsewhere_ml"),
+            "cement by site without the volume of all cement",
+            "give the volume of all cement, too",
+        ),
+        Check(
+            "zone_hash_length",
+            "length(document_sha256) = 64",
+            ("document_sha256",),
+            "not a SHA-256",
+            "give its 64 hexadecimal digits",
+        ),
+    ),
+)
+ZONE_PREDICTION = Entity(
+    name="zone_prediction",
+    label="Predicted zone",
+    help="What one metric had predicted of a treated zone, and how alike the two are.",
+    key=(*_ZONE_KEY, "metric"),
+    fields=(
+        PATIENT_KEY,
+        integer("imaging_no", "examination", 1, 999, required=True),
+        LESION_NO,
+        text("metric", "metric of the zone", length=60, required=True, help="For instance isotherm_60 or cem43_240."),
+        text("device", "antenna and frequency", length=300),
+        number("predicted_ml", "predicted volume", 0.001, 2000, "mL", required=True),
+        number("predicted_long_mm", "predicted extent along the antenna", 0.1, 500, "mm"),
+        number("predicted_short_mm", "predicted largest extent across the antenna", 0.1, 500, "mm"),
+        number("dice", "overlap of both zones (Dice)", 0, 1),
+        number("mean_distance_mm", "mean distance of the surfaces", 0, 500, "mm"),
+        number("hausdorff95_mm", "95 % Hausdorff distance", 0, 500, "mm"),
+        number("signed_mm", "mean distance of the treated surface beyond the predicted one", -500, 500, "mm"),
+    ),
+    references=(Reference("treated_zone", _ZONE_KEY),),
+)
 EVENT = Entity(
     name="event",
     label="Later event",
@@ -178,4 +293,4 @@ EVENT = Entity(
     references=(TO_PATIENT, TO_LESION),
     date="date",
 )
-ENTITIES = (VISIT, MISSED, OPIOID, ROOT, IMAGING, RESPONSE, EVENT)
+ENTITIES = (VISIT, MISSED, OPIOID, ROOT, IMAGING, RESPONSE, TREATED_ZONE, ZONE_PREDICTION, EVENT)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from vertherm.registry.schema.catalogue import ENTITIES
 from vertherm.registry.schema.tables import METADATA
 
-REVISION = "0001"
+REVISION = "0002"
 """Newest migration; a database at another one is not opened."""
 
 ACTIONS = ("I", "U", "D")

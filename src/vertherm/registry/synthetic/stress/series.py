@@ -10,7 +10,7 @@ from vertherm.clinical.levels import parse_level
 from vertherm.registry.records import Records
 from vertherm.registry.synthetic.anatomy import LEVELS
 from vertherm.registry.synthetic.columns import Indices, draw, numbered, pick, rows, where
-from vertherm.registry.synthetic.stress import delivery, outcome, visits
+from vertherm.registry.synthetic.stress import delivery, outcome, visits, zones
 from vertherm.registry.synthetic.stress.population import (
     DATA_UNTIL,
     FIRST_DAY,
@@ -49,6 +49,8 @@ def make(seed: int, patients: int) -> Records:
     visits.add_visits(records, population, rng)
     outcome.add_imaging(records, population, of_patient, rng)
     outcome.add_events(records, population, rng)
+    # Draws of its own, so that the rest of a series stays what it was for a seed.
+    zones.add_zones(records, np.random.default_rng([2, seed]))
     return records
 
 
