@@ -20,6 +20,7 @@ from vertherm.cli import (
     demo,
     dicom_in,
     dicom_options,
+    dicom_out,
     dicom_send,
     monitor,
     plan,
@@ -60,7 +61,7 @@ app.command("review")(review.review)
 app.add_typer(registry_options.app, name="registry")
 app.add_typer(dicom_options.app, name="dicom")
 # Importing these added their commands to those groups.
-_GROUPS = (registry, registry_keep, dicom_in, dicom_send)
+_GROUPS = (registry, registry_keep, dicom_in, dicom_out, dicom_send)
 
 
 @app.callback(invoke_without_command=True)

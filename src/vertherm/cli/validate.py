@@ -29,6 +29,8 @@ class GroupName(StrEnum):
     protection = "protection"
     damage = "damage"
     cement = "cement"
+    margin = "margin"
+    registration = "registration"
     cross_code = "cross_code"
     published = "published"
     statistics = "statistics"
