@@ -124,8 +124,10 @@ def _registered(scan: Scan, scene: LocalScene, anatomy: Anatomy, predicted: tupl
         start = np.eye(4)
         start[:3, 3] = scan.entry.shift_mm
     changed = voxels(scene.lesion, scene.grid)
-    for zone in predicted:
-        changed |= voxels(zone.mask, scene.grid)
+    masks = sorted((voxels(zone.mask, scene.grid) for zone in predicted), key=np.count_nonzero)
+    if masks:
+        # The metric in the middle: the widest one may hold the whole vertebra and leave nothing to register by.
+        changed |= masks[len(masks) // 2]
     return register_vertebra(
         anatomy.ct,
         scan.image,

@@ -70,7 +70,7 @@ def fitted_surface(mask: Volume, start: FittedSurface, chosen: NDArray[np.bool_]
         chosen: (n,) vertices to fit; the others stay where they are. Left out: all.
     """
     points, steps = crossings(mask)
-    coarse = mean_spacing_mm(mask.grid)
+    coarse, axes = mean_spacing_mm(mask.grid), mask.grid.affine[:3, :3]
     which = np.ones(len(start.sd_mm), bool) if chosen is None else chosen.copy()
     vertices, normals, sd = start.surface.vertices_mm.copy(), start.normals.copy(), start.sd_mm.copy()
     for reaches, count in ((REACHES, NEIGHBOURS), (WIDE_REACHES, WIDE_NEIGHBOURS)):
@@ -78,7 +78,7 @@ def fitted_surface(mask: Volume, start: FittedSurface, chosen: NDArray[np.bool_]
             break
         near = _nearest(points / coarse, vertices[which] / coarse, count, max(reaches))
         for _ in range(ROUNDS):
-            fitted = _fitted(vertices[which], normals[which], near, points, steps, coarse, reaches)
+            fitted = _fitted(vertices[which], normals[which], near, points, steps, coarse, reaches, axes)
             vertices[which], normals[which], sd[which], misfit = fitted
         # Residuals far smaller than stairs leave: the patch lies on a single step and must be wider to see the next.
         which[which] = misfit < LONE_STEP
@@ -131,6 +131,7 @@ def _fitted(
     steps: FloatArray,
     coarse_mm: float,
     reaches: tuple[float, ...],
+    axes_mm: FloatArray,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Each vertex moved along its normal onto the patch around it; new normals; standard deviations; misfits."""
     from vertherm.geometry.fit_kernels import fit_patches
@@ -144,18 +145,13 @@ def _fitted(
         heights, tilts, variances, misfits,
     )  # fmt: skip
     # Crossings of one step are wrong together: what they agree on too well is no knowledge.
-    stair = np.abs(np.einsum("ix,nx->ni", _axes(steps) / coarse_mm, normals)).max(axis=1)
+    stair = np.abs(normals @ (axes_mm / coarse_mm)).max(axis=1)
     together = stair**2 / 12.0 * np.clip(1.0 - misfits, 0.0, 1.0) ** 2
     sds = np.sqrt(SD_FACTOR**2 * variances * np.maximum(misfits, 1.0) + together)
     moved = coarse_mm * np.clip(heights, -1.5, 1.5)
     turned = normals - tilts[:, :1] * first - tilts[:, 1:] * second
     turned /= np.linalg.norm(turned, axis=1, keepdims=True)
     return vertices + moved[:, None] * normals, turned, coarse_mm * sds, misfits
-
-
-def _axes(steps: FloatArray) -> FloatArray:
-    """The three steps of the grid."""
-    return np.unique(np.round(steps, 9), axis=0)
 
 
 def _tangents(normals: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -124,8 +124,8 @@ def margin_map(
         worst_point_mm=(float(point[0]), float(point[1]), float(point[2])),
         goal_mm=goal_mm,
         classes=classes_of(margins, areas, goal_mm),
-        p5_mm=_quantile(margins, areas, 0.05),
-        median_mm=_quantile(margins, areas, 0.5),
+        p5_mm=quantile(margins, areas, 0.05),
+        median_mm=quantile(margins, areas, 0.5),
         vertices_mm=body.surface.vertices_mm,
         margins_mm=margins,
         areas_mm2=areas,
@@ -237,7 +237,8 @@ def _no_zone(surface: Surface, goal_mm: float) -> MarginMap:
     )
 
 
-def _quantile(values: FloatArray, weights: FloatArray, share: float) -> float:
+def quantile(values: FloatArray, weights: FloatArray, share: float) -> float:
+    """The value below which a share of the weights lies."""
     order = np.argsort(values)
     cumulative = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(cumulative, share * cumulative[-1])])

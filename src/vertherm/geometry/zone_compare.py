@@ -8,7 +8,7 @@ import numpy as np
 
 from vertherm.core.errors import InputError
 from vertherm.geometry.fitted_surface import FittedSurface, blurred_surface, fitted_surface
-from vertherm.geometry.margin_map import signed_distances
+from vertherm.geometry.margin_map import quantile, signed_distances
 from vertherm.geometry.volume import FloatArray, Volume
 
 
@@ -58,7 +58,7 @@ def surface_distances(first: Volume, second: Volume) -> SurfaceDistances:
     ways = [(np.abs(beyond), areas[0]), (np.abs(back), areas[1])]
     mean = sum(float((d * a).sum()) for d, a in ways) / sum(float(a.sum()) for _, a in ways)
     signed = (float((beyond * areas[0]).sum()) + float((back * areas[1]).sum())) / sum(float(a.sum()) for a in areas)
-    far = max(_quantile(d, a, 0.95) for d, a in ways)
+    far = max(quantile(d, a, 0.95) for d, a in ways)
     return SurfaceDistances(mean, far, max(float(d.max()) for d, _ in ways), signed)
 
 
@@ -92,9 +92,3 @@ def zone_size(mask: Volume, axis: FloatArray | None = None) -> ZoneSize:
     angles = np.linspace(0.0, np.pi, 90, endpoint=False)
     across = points @ (np.cos(angles)[:, None] * helper + np.sin(angles)[:, None] * other).T
     return ZoneSize(surface.volume_ml, float(np.ptp(points @ along)), float(np.ptp(across, axis=0).max()))
-
-
-def _quantile(values: FloatArray, weights: FloatArray, share: float) -> float:
-    order = np.argsort(values)
-    cumulative = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(cumulative, share * cumulative[-1])])
