@@ -18,6 +18,7 @@ from vertherm.cli import (
     calibrate,
     cement,
     demo,
+    dicom_deidentify,
     dicom_in,
     dicom_options,
     dicom_out,
@@ -61,7 +62,7 @@ app.command("review")(review.review)
 app.add_typer(registry_options.app, name="registry")
 app.add_typer(dicom_options.app, name="dicom")
 # Importing these added their commands to those groups.
-_GROUPS = (registry, registry_keep, dicom_in, dicom_out, dicom_send)
+_GROUPS = (registry, registry_keep, dicom_deidentify, dicom_in, dicom_out, dicom_send)
 
 
 @app.callback(invoke_without_command=True)

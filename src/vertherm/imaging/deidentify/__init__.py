@@ -1,0 +1,1 @@
+"""De-identification by the basic profile of DICOM PS3.15 with its options."""
