@@ -12,6 +12,8 @@ from vertherm.imaging.deidentify.profile import Profile
 from vertherm.imaging.deidentify.tables import row_of, standard_words
 
 SHORTEST_NAME, SHORTEST_PHRASE = 3, 6
+LONGEST_MEASURE = 7
+"""Digits of a whole number that measures something; longer ones number something."""
 _TEXTS = ("AE", "LO", "LT", "SH", "ST", "UC", "UR", "UT")
 _NAME = re.compile(r"[^\W\d_]+")
 _TOKEN = re.compile(r"[^\W_]+")
@@ -132,9 +134,17 @@ class Identifiers:
         return self._memo[text]
 
     def is_number(self, text: str) -> bool:
-        """True where a numeric value as a whole is a number or a date of the input."""
+        """True where a numeric value is a number or a date of the input, or a long whole number holds one.
+
+        Not where decimals hold one: coordinates would hit by chance, and geometry must stay.
+        """
         small = squeeze(text)
-        return len(small) >= SHORTEST_PHRASE and small.isdecimal() and small in self._phrases
+        if len(small) < SHORTEST_PHRASE or not small.isdecimal():
+            return False
+        if small in self._phrases:
+            return True
+        whole = text.strip().lstrip("+-").isdecimal()
+        return whole and len(small) > LONGEST_MEASURE and any(p in small for p in self._phrases if p.isdecimal())
 
     def in_bytes(self, data: bytes) -> bool:
         """True where a stream holds an identifying string of some length in one of the usual encodings."""
