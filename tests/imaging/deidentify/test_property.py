@@ -158,6 +158,14 @@ def put(ds: FileDataset, place: str, text: str) -> str:
     },
     places=["SeriesDescription", "StudyDescription", "DS"], which="study", sentence="Th12/{}/L1", options={},
 )  # fmt: skip
+@example(
+    person={
+        "charset": "", "name": "Vandermolen^Ottilie", "number": "HX1000000", "accession": "ACC100000",
+        "birth": date(2000, 1, 1), "study": date(2012, 1, 1), "phone": "+49 89 1000000", "street": "Zwirnerweg 100",
+        "institution": "Klinikum Zqaaaahausen", "uid": "1.2.826.0.99.100000000",
+    },
+    places=["SeriesDescription", "StationName"], which="uid", sentence="{}", options={"retain": frozenset({"device"})},
+)  # fmt: skip
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_identifying_string_occurs_in_the_output(
     person: dict[str, Any], places: list[str], which: str, sentence: str, options: dict[str, Any]

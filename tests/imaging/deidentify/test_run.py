@@ -294,6 +294,7 @@ LEAKS: list[tuple[str, Any]] = [
     ("RequestAttributesSequence", [item(ScheduledProcedureStepDescription="for Dr. Quillington")]),
     ("RedPaletteColorLookupTableData", b"..Vandermolen.."),
     ("ExposureTime", "447199"),
+    ("StationName", "1.2.3.4.5.6"),
 ]
 
 
@@ -394,6 +395,20 @@ def test_values_that_break_their_vr(tmp_path: Path) -> None:
     assert "XRayTubeCurrent" not in found
     assert "ScanOptions" not in found
     shutil.rmtree(tmp_path / "out")
+
+
+def test_what_identifies_in_codes_and_numbers_is_replaced(tmp_path: Path) -> None:
+    """The object is written: the other values of a code keep their places, a number that is a record's goes."""
+    given = ct(
+        ImageType=["ORIGINAL", "VANDERMOLEN", "AXIAL"], OtherPatientIDs="447199", ExposureTime="447199", Exposure="44",
+        AnatomicRegionSequence=code("99999999", "SCT", "Spine of aunt Berta"),
+    )  # fmt: skip
+    (found,), outcome = done(tmp_path, given)
+    assert outcome.refused == []
+    assert list(found.ImageType) == ["ORIGINAL", "REMOVED", "AXIAL"]
+    assert "ExposureTime" not in found
+    assert found.Exposure == 44
+    assert found.AnatomicRegionSequence[0].CodeMeaning == "Spine of"
 
 
 def test_profile_of_the_run_is_the_default() -> None:

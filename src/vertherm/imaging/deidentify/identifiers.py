@@ -9,7 +9,7 @@ from typing import Any
 
 from vertherm.imaging.deidentify import dates
 from vertherm.imaging.deidentify.profile import Profile
-from vertherm.imaging.deidentify.tables import row_of, standard_words
+from vertherm.imaging.deidentify.tables import registered, row_of, standard_words
 
 SHORTEST_NAME, SHORTEST_PHRASE = 3, 6
 LONGEST_MEASURE = 7
@@ -17,6 +17,7 @@ LONGEST_MEASURE = 7
 _TEXTS = ("AE", "LO", "LT", "SH", "ST", "UC", "UR", "UT")
 _NAME = re.compile(r"[^\W\d_]+")
 _TOKEN = re.compile(r"[^\W_]+")
+_UID = re.compile(r"\d+(?:\.\d+){4,}")
 _RUN = re.compile(r"[^\W\d_]+|\d+")
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"})
 _ENCODINGS = ("utf-8", "latin-1", "utf-16-le", "utf-16-be", "shift_jis", "iso2022_jp", "euc_kr", "gb18030")
@@ -130,8 +131,13 @@ class Identifiers:
         """True where a text holds an identifying string, however it is written."""
         if text not in self._memo:
             small = squeeze(text)
-            self._memo[text] = self.word(text) or any(phrase in small for phrase in self._phrases)
+            found = self.word(text) or any(phrase in small for phrase in self._phrases)
+            self._memo[text] = found or self._holds_uid(text)
         return self._memo[text]
+
+    def _holds_uid(self, text: str) -> bool:
+        """True where a text holds a UID that no standard registers: it leads to one study as a number does."""
+        return "uids" not in self._profile.retain and any(not registered(uid) for uid in _UID.findall(text))
 
     def is_number(self, text: str) -> bool:
         """True where a numeric value is a number or a date of the input, or a long whole number holds one.
