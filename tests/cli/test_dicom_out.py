@@ -11,9 +11,11 @@ import pydicom
 import pytest
 
 from tests.servers import orthanc as servers
-from tests.servers.dicom_tools import violations
+from tests.servers.dicom_tools import numbers, violations
 from tests.shared_data import need
 from vertherm.cli.main import run
+from vertherm.geometry.volume import Volume
+from vertherm.imaging.anatomy import on_grid
 from vertherm.imaging.dicom.segmentation import read_segmentation
 from vertherm.imaging.nifti import read_nifti
 from vertherm.imaging.read import read_ct
@@ -49,15 +51,23 @@ power_w = 15
 time_s = 60
 [numerics]
 spacing_mm = 3.0
+[cement]
+samples = 10
+heat = false
+strength = false
+[cement.volume_ml]
+lesion = 1.5
 """
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulated case and its objects."""
+    """A simulated case with its cement beside it, as a plan leaves them, and its objects."""
     place = tmp_path_factory.mktemp("dicom-out")
     (place / "case.toml").write_text(CASE.format(folder=need(SCAN)), "utf-8")
     assert run(["simulate", str(place / "case.toml"), "-o", str(place / "sim"), "--workers", "1"]) in (0, 3)
+    cement = str(place / "sim" / "cement")
+    assert run(["cement", str(place / "case.toml"), "-o", cement, "--workers", "1"]) in (0, 3)
     assert out(place, place / "dcm", "--rtstruct", "--labelmap") == 0
     return place
 
@@ -73,7 +83,7 @@ def test_every_object_is_valid(folder: Path) -> None:
     assert rows["synthetic"] is True
     names = {row["file"] for row in rows["objects"]}
     assert {"segments.dcm", "labelmap.dcm", "contours.dcm", "measurements.dcm", "peak_temperature_c.dcm"} <= names
-    assert {"cem43_min.dcm", "report.dcm", "picture_01.dcm"} <= names
+    assert {"cem43_min.dcm", "report.dcm", "report_2.dcm", "picture_01.dcm", "lesion_cement_probability.dcm"} <= names
     for name in sorted(names - {"labelmap.dcm"}):
         assert violations(folder / "dcm" / name) == [], name
 
@@ -89,6 +99,29 @@ def test_segments_are_the_masks_of_the_prediction(folder: Path) -> None:
     pairs = ((found["lesion"].grid, found["lesion"].data), (lesion.grid, lesion.data))
     middle = [grid.world(np.argwhere(data).mean(axis=0)) for grid, data in pairs]
     assert np.allclose(middle[0], middle[1], atol=1e-3)
+
+
+def test_cement_is_that_of_the_prediction(folder: Path, tmp_path: Path) -> None:
+    """Beside a plan and from a folder of its own: half of a voxel decides; leak probabilities are in the report."""
+    ct = read_ct(need(SCAN))
+    alone = ["--case", str(folder / "case.toml"), "--ct", str(need(SCAN)), "-o", str(tmp_path / "alone")]
+    assert run(["dicom", "out", str(folder / "sim" / "cement"), *alone]) == 0
+    share = read_nifti(folder / "sim" / "cement" / "fields" / "SYNTHETIC_lesion_cement_share.nii.gz")
+    solid = Volume(share.data >= 0.5, share.grid)
+    assert solid.data.sum() * share.grid.voxel_volume_ml == pytest.approx(1.5, rel=0.15)
+    document = json.loads((folder / "sim" / "cement" / "cement.json").read_text("utf-8"))
+    canal = next(row for row in document["targets"][0]["sites"] if row["site"] == "canal")
+    for made in (folder / "dcm", tmp_path / "alone"):
+        found = {item.label: item.mask for item in read_segmentation(made / "segments.dcm", ct.grid)}
+        whole = found["cement lesion"].resampled(ct.grid, order=0, outside=0.0).data > 0
+        assert np.array_equal(whole, on_grid(solid, ct.grid))
+        values = numbers(pydicom.dcmread(made / "measurements.dcm"))
+        assert values["cement lesion", "injected volume"] == 1.5
+        assert values["cement lesion: canal", "probability of a leak, high"] == pytest.approx(
+            100 * canal["probability"]["high"], rel=1e-5
+        )
+    assert violations(tmp_path / "alone" / "measurements.dcm") == []
+    assert violations(tmp_path / "alone" / "lesion_cement_probability.dcm") == []
 
 
 def test_a_second_run_writes_the_same_objects(folder: Path, tmp_path: Path) -> None:

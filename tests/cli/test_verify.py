@@ -44,9 +44,11 @@ def test_a_lesion_that_is_not_covered(folder: Path, tmp_path: Path, capsys: pyte
     assert "RESEARCH ONLY" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert json.loads((out / "verify.json").read_text("utf-8")) == document
-    assert {path.name for path in (out / "masks").iterdir()} == {
-        f"lesion_follow-up_{part}_{frame}.nii.gz" for part in ("zone", "cement") for frame in ("planning", "followup")
-    }
+    kinds = {f"{part}_{frame}" for part in ("zone", "cement") for frame in ("planning", "followup")}
+    kinds |= {"lesion_followup", "margin_followup"}
+    named = {kind: f"masks/SYNTHETIC_lesion_follow-up_{kind}.nii.gz" for kind in kinds}
+    assert row["files"] == {**named, "registered": "registered/SYNTHETIC_lesion_follow-up.nii.gz"}
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*.nii.gz")} == set(row["files"].values())
 
 
 @pytest.mark.parametrize(

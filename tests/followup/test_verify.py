@@ -141,7 +141,7 @@ def test_masks_come_back_as_given(made: dict[str, Any], tmp_path: Path) -> None:
     """The written mask of the follow-up frame, named in the follow-up file, gives the same zone again."""
     (tmp_path / "out").mkdir()
     write_followup(made["result"], made["document"], tmp_path / "out")
-    mask = tmp_path / "out" / "masks" / "lesion_day1_zone_followup.nii.gz"
+    mask = tmp_path / "out" / "masks" / "SYNTHETIC_lesion_day1_zone_followup.nii.gz"
     scan = made["folder"] / "SYNTHETIC_day1.nii.gz"
     assert read_nifti(mask).grid.shape == read_nifti(scan).grid.shape
     entry = single(scan, date=None, contrast=False, modality="CT", native=None, zone=mask)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,3 +28,24 @@ def violations(path: Path) -> list[str]:
         [program("dciodvfy"), str(path)], capture_output=True, text=True, errors="replace", check=False
     )
     return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]
+
+
+def numbers(dataset: Any) -> dict[tuple[str, str], float]:
+    """(group, measurement) to value, by pydicom alone."""
+    found: dict[tuple[str, str], float] = {}
+
+    def walk(item: Any, group: str) -> None:
+        for child in item.get("ContentSequence", []):
+            meaning = child.ConceptNameCodeSequence[0].CodeMeaning
+            if meaning == "Measurement Group":
+                group = next(
+                    part.TextValue
+                    for part in child.ContentSequence
+                    if part.ConceptNameCodeSequence[0].CodeMeaning == "Tracking Identifier"
+                )
+            if child.ValueType == "NUM":
+                found[group, meaning] = float(child.MeasuredValueSequence[0].NumericValue)
+            walk(child, group)
+
+    walk(dataset, "")
+    return found

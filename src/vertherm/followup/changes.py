@@ -22,7 +22,7 @@ Place = Literal["inside the treated zone", "at its margin"]
 Kind = Literal["enhancing nodule", "enhancing rim", "loss of bone"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Finding:
     """Something new in one examination against an earlier one.
 
@@ -33,6 +33,7 @@ class Finding:
         longest_mm: axial diameter.
         centre_mm: RAS point of the planning frame.
         change: mean difference from what is usual there: HU, or grey values of an MR.
+        mask: bool, on the scene's grid.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Finding:
     longest_mm: float
     centre_mm: tuple[float, float, float]
     change: float
+    mask: Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,12 +174,13 @@ def _listed(
         if volume < rule["least_ml"] or deep < rule["core_ml"]:
             continue
         rim = rim_of is not None and _share_of_edge(part, rim_of) > rule["rim_share"]
-        size = diameters(Volume(part, scene.grid))
+        mask = Volume(part, scene.grid, kind)
+        size = diameters(mask)
         centre = scene.grid.world(np.argwhere(part).mean(axis=0))
         change = float(np.mean(image.data[part])) - usual
         named: Kind = "enhancing rim" if rim else kind
         at = (float(centre[0]), float(centre[1]), float(centre[2]))
-        found.append(Finding(named, place, volume, size.longest_mm, at, change))
+        found.append(Finding(named, place, volume, size.longest_mm, at, change, mask))
     return found
 
 

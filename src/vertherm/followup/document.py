@@ -117,6 +117,10 @@ class TargetExamination(_Row):
     days: int = Field(description="since the first examination of the follow-up")
     modality: str
     contrast: bool
+    frame_uid: str = Field(default="", description="frame of reference of the examination; empty where it names none")
+    files: dict[str, str] = Field(
+        default_factory=dict, description="masks and registered image by kind and frame, relative to this document"
+    )
     registration: RegistrationRow
     coverage: Coverage
     words: str

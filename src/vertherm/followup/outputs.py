@@ -3,49 +3,111 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from vertherm.followup.document import Verification
 from vertherm.followup.images import carried
+from vertherm.followup.margin_shell import margin_shell
 from vertherm.followup.verify import Followup, Visit
 from vertherm.geometry.volume import Volume
 from vertherm.imaging.nifti import write_nifti
 
+EDITED = ("zone", "cement")
+"""Masks that a person may edit on either scan; the others are results."""
+
+
+def file_names(visits: tuple[Visit, ...], *, synthetic: bool) -> list[dict[str, str]]:
+    """What is written for each visit: path relative to the follow-up's folder, by kind and frame.
+
+    Kinds: ``registered``; ``zone`` and ``cement`` with ``_planning`` and ``_followup``; ``lesion``, ``margin`` and
+    ``findings`` with ``_followup``. What a program made is named so, because the files may travel alone.
+    """
+    found: list[dict[str, str]] = []
+    taken: set[str] = set()
+    mark = "SYNTHETIC_" if synthetic else ""
+    for visit in visits:
+        stem = _free(f"{mark}{_safe(visit.target.name)}_{_safe(visit.examined.scan.entry.name)}", taken)
+        files = {} if visit.examined.image is None else {"registered": f"registered/{stem}.nii.gz"}
+        for kind in _masks(visit):
+            frames = ("planning", "followup") if kind in EDITED else ("followup",)
+            files |= {f"{kind}_{frame}": f"masks/{stem}_{kind}_{frame}.nii.gz" for frame in frames}
+        found.append(files)
+    return found
+
 
 def write_followup(followup: Followup, document: Verification, folder: Path) -> None:
-    """Write ``verify.json``, ``masks/`` and ``registered/`` into a folder that exists.
+    """Write ``verify.json``, ``calibration.json``, ``masks/`` and ``registered/`` into a folder that exists.
 
     masks: zone and cement of every examination twice: ``..._planning`` in the planning frame on the comparison's grid,
-    ``..._followup`` on the examination's own grid, where it can be edited and named in the follow-up file.
+    ``..._followup`` on the examination's own grid, where it can be edited and named in the follow-up file. On the
+    examination's grid also the lesion, what is new (numbered as in ``verify.json``) and the classes of the margin
+    (see :mod:`vertherm.followup.margin_shell`).
     registered: every examination on the comparison's grid of each lesion.
     """
     (folder / "verify.json").write_text(document.model_dump_json(indent=2) + "\n", "utf-8")
     (folder / "calibration.json").write_text(json.dumps(document.calibration, indent=2) + "\n", "utf-8")
     for name in ("masks", "registered"):
         (folder / name).mkdir()
-    for visit in followup.visits:
-        _write(visit, folder)
+    for visit, row in zip(followup.visits, document.rows, strict=True):
+        _write(visit, row.files, folder)
 
 
-def _write(visit: Visit, folder: Path) -> None:
+def _masks(visit: Visit) -> dict[str, Volume]:
+    """In the planning frame; findings apart, because they may overlap."""
+    seen = visit.examined
+    if seen.image is None:
+        return {}
+    found = {"lesion": visit.target.mask}
+    if seen.seen_zone is not None:
+        found["zone"] = seen.seen_zone.mask
+    if seen.cement is not None:
+        found["cement"] = seen.cement.mask
+    if seen.margin is not None and not seen.margin.zone_empty:
+        found["margin"] = visit.target.mask
+    if visit.findings:
+        found["findings"] = visit.findings[0][0].mask
+    return found
+
+
+def _write(visit: Visit, files: Mapping[str, str], folder: Path) -> None:
     seen = visit.examined
     if seen.image is None:
         return
-    stem = f"{_safe(visit.target.name)}_{_safe(seen.scan.entry.name)}"
-    write_nifti(seen.image, folder / "registered" / f"{stem}.nii.gz")
-    parts = {
-        "zone": None if seen.seen_zone is None else seen.seen_zone.mask,
-        "cement": None if seen.cement is None else seen.cement.mask,
-    }
     matrix = np.asarray(seen.registration.transform)
-    for name, mask in parts.items():
-        if mask is None:
-            continue
-        own = Volume(mask.data.astype(np.uint8), mask.grid, mask.source)
-        write_nifti(own, folder / "masks" / f"{stem}_{name}_planning.nii.gz")
-        write_nifti(carried(mask, matrix, seen.scan.image), folder / "masks" / f"{stem}_{name}_followup.nii.gz")
+    scan = seen.scan.image
+    write_nifti(seen.image, folder / files["registered"])
+    for kind, mask in _masks(visit).items():
+        own = carried(mask, matrix, scan)
+        if kind == "margin":
+            assert seen.margin is not None
+            own = margin_shell(own, seen.margin, matrix)
+        elif kind == "findings":
+            own = _numbered([found.mask for found, _ in visit.findings], matrix, scan)
+        write_nifti(own, folder / files[f"{kind}_followup"])
+        if kind in EDITED:
+            whole = Volume(mask.data.astype(np.uint8), mask.grid, mask.source)
+            write_nifti(whole, folder / files[f"{kind}_planning"])
+
+
+def _numbered(masks: list[Volume], matrix: np.ndarray, scan: Volume) -> Volume:
+    """One number a finding; where two overlap, the larger one, which comes first, keeps the voxel."""
+    data = np.zeros(scan.grid.shape, np.uint8)
+    for number, mask in enumerate(masks, start=1):
+        data[(carried(mask, matrix, scan).data > 0) & (data == 0)] = number
+    return Volume(data, scan.grid, "findings")
+
+
+def _free(stem: str, taken: set[str]) -> str:
+    """Names that differ only by signs must not share files."""
+    name, count = stem, 1
+    while name.lower() in taken:
+        count += 1
+        name = f"{stem}_{count}"
+    taken.add(name.lower())
+    return name
 
 
 def _safe(name: str) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NOMINAL = 2
 """Class of a zone file from which on a voxel lies in the nominal zone (see planning.outputs)."""
+DOCUMENTS = ("assessment.json", "cement.json")
+"""What says what was planned; the second where only cement was."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,7 @@ class Planned:
 
 
 def load_planned(folder: Path, case_file: Path | None = None, progress: Progress = silent) -> Planned:
-    """Read the folder of ``vertherm plan``, ``simulate`` or ``demo``.
+    """Read the folder of ``vertherm plan``, ``simulate``, ``demo`` or ``cement``.
 
     Args:
         folder: with assessment.json and fields/; with state/ where it is a plan.
@@ -79,32 +81,29 @@ def load_planned(folder: Path, case_file: Path | None = None, progress: Progress
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError("There is no such plan.", where=str(folder), expected="the output folder of `vertherm plan`")
-    assessment = _assessment(folder)
+    document = next((p for p in (folder / name for name in DOCUMENTS) if p.is_file()), None)
+    assessment = {} if document is None else _read(document)
     case = _case(folder, case_file, assessment, progress)
     treatment = assessment.get("treatment") or {}
     rows = treatment.get("applicators") or []
     needles = tuple((np.array(row["entry_ras_mm"], float), np.array(row["tip_ras_mm"], float)) for row in rows)
     devices = tuple(f"{row['antenna']} at {row['frequency_mhz']:.0f} MHz" for row in rows)
     nominal = next((row for row in treatment.get("power") or [] if row["member"] == "nominal"), None)
-    document = folder / "assessment.json"
     return Planned(
         case,
         _zones(folder, case.anatomy.ct.grid.frame, assessment),
         needles,
         devices,
         None if nominal is None else float(nominal["net_kj"]),
-        (("assessment", document),) if document.is_file() else (),
+        () if document is None else ((document.stem, document),),
     )
 
 
-def _assessment(folder: Path) -> dict[str, Any]:
-    path = folder / "assessment.json"
-    if not path.is_file():
-        return {}
+def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError("The assessment of the plan cannot be read.", where=str(path), got=error) from error
+        raise InputError("The document of the plan cannot be read.", where=str(path), got=error) from error
     return found if isinstance(found, dict) else {}
 
 
@@ -141,7 +140,7 @@ def _same_ct(ct: Path, assessment: dict[str, Any], folder: Path) -> None:
             "The case file names another CT than the plan was made on.",
             where=str(folder),
             got=f"{ct.name}, which has another SHA-256",
-            expected="the CT that assessment.json names",
+            expected="the CT that the document of the plan names",
             advice="give the case file that was simulated, with its CT unchanged",
         )
 

@@ -10,6 +10,7 @@ from vertherm import RESEARCH_NOTICE
 from vertherm.core.provenance import provenance
 from vertherm.followup import document as d
 from vertherm.followup.criteria import rules
+from vertherm.followup.outputs import file_names
 from vertherm.followup.verify import Followup, Visit
 from vertherm.followup.zone import NotVisible
 from vertherm.geometry.margin_map import MarginMap
@@ -24,7 +25,9 @@ def verification(followup: Followup) -> d.Verification:
     inputs = [*followup.planned.document, *((f"examination {e.name}", e.image) for e in entry.examinations)]
     inputs += [(f"native scan of {e.name}", e.native) for e in entry.examinations if e.native is not None]
     dates = [item.date for item in entry.examinations if item.date is not None]
-    rows = [_row(visit, min(dates, default=None)) for visit in followup.visits]
+    first = min(dates, default=None)
+    files = file_names(followup.visits, synthetic=_synthetic(followup))
+    rows = [_row(visit, first, names) for visit, names in zip(followup.visits, files, strict=True)]
     return d.Verification(
         title=entry.title or case.title,
         synthetic=_synthetic(followup),
@@ -54,7 +57,7 @@ def _notes(followup: Followup) -> list[str]:
     return notes
 
 
-def _row(visit: Visit, first: Any) -> d.TargetExamination:
+def _row(visit: Visit, first: Any, files: dict[str, str]) -> d.TargetExamination:
     seen, item = visit.examined, visit.examined.scan.entry
     zone = seen.seen_zone
     coverage = _coverage(visit)
@@ -67,6 +70,8 @@ def _row(visit: Visit, first: Any) -> d.TargetExamination:
         days=0 if item.date is None or first is None else (item.date - first).days,
         modality=item.modality,
         contrast=item.contrast,
+        frame_uid=seen.scan.image.grid.frame,
+        files=files,
         registration=_registration(visit),
         coverage=coverage,
         words=_coverage_words(visit, coverage),

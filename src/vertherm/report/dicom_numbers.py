@@ -43,7 +43,7 @@ def _treatment(row: Mapping[str, Any]) -> Group:
     return Group("treatment", tuple(numbers), words)
 
 
-def _banded(name: str, row: Mapping[str, float] | None, unit: str) -> list[Number]:
+def banded(name: str, row: Mapping[str, float] | None, unit: str) -> list[Number]:
     """A value with the ends of its band."""
     if row is None:
         return []
@@ -55,8 +55,8 @@ def _target(row: Mapping[str, Any], segments: Mapping[str, int]) -> Group:
     numbers = [Number("lesion volume", row["volume_ml"], "ml")]
     for metric in row["metrics"]:
         share = {key: 100.0 * value for key, value in metric["coverage"].items()}
-        numbers += _banded(f"coverage {metric['metric']}", share, "%")
-        numbers += _banded(f"minimal margin {metric['metric']}", metric["minimal_margin_mm"], "mm")
+        numbers += banded(f"coverage {metric['metric']}", share, "%")
+        numbers += banded(f"minimal margin {metric['metric']}", metric["minimal_margin_mm"], "mm")
         if metric["margin_error_mm"] is not None:
             numbers.append(Number(f"margin error {metric['metric']}", metric["margin_error_mm"], "mm"))
     words = (("coverage", str(row["status"])), ("deciding metric", str(row["deciding_metric"])))
@@ -64,14 +64,14 @@ def _target(row: Mapping[str, Any], segments: Mapping[str, int]) -> Group:
 
 
 def _zone(row: Mapping[str, Any], segments: Mapping[str, int]) -> Group:
-    numbers = _banded("zone volume", row["volume_ml"], "ml")
-    numbers += _banded("long axis", row["long_axis_mm"], "mm") + _banded("short axis", row["short_axis_mm"], "mm")
+    numbers = banded("zone volume", row["volume_ml"], "ml")
+    numbers += banded("long axis", row["long_axis_mm"], "mm") + banded("short axis", row["short_axis_mm"], "mm")
     return Group(str(row["label"]), tuple(numbers), (), segments.get(row["metric"]))
 
 
 def _structure(row: Mapping[str, Any], segments: Mapping[str, int]) -> Group:
-    numbers = _banded("peak temperature", row["peak_temperature_c"], "°C")
-    numbers += _banded("CEM43", row["cem43_min"], "min")
+    numbers = banded("peak temperature", row["peak_temperature_c"], "°C")
+    numbers += banded("CEM43", row["cem43_min"], "min")
     words = [("status", str(row["status"])), ("warn limit", str(row["warn"])), ("stop limit", str(row["stop"]))]
     if row["derived"]:
         words.append(("outline", "derived by a rule, not labelled"))

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class VisitView:
-    """One examination of one lesion as the page shows it."""
+    """One examination of one lesion as the page shows it; number of its row in the document."""
 
+    number: int
     row: TargetExamination
     planes: list[Picture]
     margin: Picture | None
@@ -72,19 +73,20 @@ def _targets(followup: Followup, document: Verification) -> list[TargetView]:
     with collected_later():
         for target in followup.planned.case.targets:
             pairs = [
-                (visit, row)
-                for visit, row in zip(followup.visits, document.rows, strict=True)
+                (number, visit, row)
+                for number, (visit, row) in enumerate(zip(followup.visits, document.rows, strict=True))
                 if visit.target is target
             ]
             visits = [
                 VisitView(
+                    number,
                     row,
                     before_and_after(followup, visit) if visit.examined.image is not None else [],
                     margin_picture(visit, synthetic=document.synthetic),
                     legend(visit),
                 )
-                for visit, row in pairs
+                for number, visit, row in pairs
             ]
-            course = course_picture([visit for visit, _ in pairs], synthetic=document.synthetic)
+            course = course_picture([visit for _, visit, _ in pairs], synthetic=document.synthetic)
             views.append(TargetView(target.name, str(target.level), visits, course))
     return views

@@ -140,7 +140,8 @@ def margin_picture(visit: Visit, *, synthetic: bool) -> Picture | None:
     figure = canvas.new_figure(9.2, 3.1)
     ax = figure.add_axes((0.055, 0.15, 0.52, 0.72))
     values = _map(np.asarray(margin.vertices_mm) - visit.target.centre_mm, np.asarray(margin.margins_mm))
-    norm = TwoSlopeNorm(margin.goal_mm, *MARGIN_LIMITS_MM)
+    low, high = _limits(margin.goal_mm)
+    norm = TwoSlopeNorm(margin.goal_mm, low, high)
     image = ax.imshow(
         values,
         extent=(-180, 180, -1, 1),
@@ -172,6 +173,11 @@ def margin_picture(visit: Visit, *, synthetic: bool) -> Picture | None:
     return canvas.encode(figure, title, alt)
 
 
+def _limits(goal_mm: float) -> tuple[float, float]:
+    """Of the colours, mm: the goal always lies well inside."""
+    return MARGIN_LIMITS_MM[0], max(MARGIN_LIMITS_MM[1], goal_mm + 5.0)
+
+
 def _map(directions: FloatArray, values: FloatArray) -> NDArray[np.float64]:
     """Values on a grid of longitude and sine of latitude (equal areas), each from the three nearest directions."""
     from scipy.spatial import cKDTree
@@ -194,7 +200,7 @@ def _worst(ax: Axes, direction: FloatArray) -> None:
 
 def _distribution(figure: Figure, margins: FloatArray, areas: FloatArray, goal_mm: float) -> None:
     ax = figure.add_axes((0.74, 0.15, 0.25, 0.72))
-    low, high = MARGIN_LIMITS_MM
+    low, high = _limits(goal_mm)
     edges = np.linspace(low, high, 41)
     counts, _ = np.histogram(np.clip(margins, low, high - 1e-6), edges, weights=100.0 * areas / areas.sum())
     colours = ["#d73027" if e < 0 else "#fdae61" if e < goal_mm else "#4575b4" for e in edges[:-1]]

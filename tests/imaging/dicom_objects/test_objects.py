@@ -179,7 +179,7 @@ def test_contours_come_back_as_the_mask(series: Maker, marks: Marks, tmp_path: P
     ds = pydicom.dcmread(path)
     texts = [str(x) for row in ds.ROIContourSequence[0].ContourSequence for x in row.ContourData]
     assert max(len(text) for text in texts) <= 16
-    (back,) = read_rtstruct(path, source.ct)
+    (back,) = read_rtstruct(path, source.image)
     found = np.zeros(source.grid.shape, bool)
     corner = np.rint(source.grid.index(back.mask.grid.affine[:3, 3])).astype(int)
     found[tuple(slice(c, c + n) for c, n in zip(corner, back.mask.data.shape, strict=True))] = back.mask.data

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from vertherm.planning.cement.outputs import _file_names
+from vertherm.planning.cement.outputs import field_names
 
 
 def test_targets_that_look_alike_get_files_of_their_own() -> None:
-    assert _file_names(["L3 a", "L3_a", "L3/a", "other"]) == {
+    assert field_names(["L3 a", "L3_a", "L3/a", "other"]) == {
         "L3 a": "L3_a",
         "L3_a": "L3_a_2",
         "L3/a": "L3_a_3",

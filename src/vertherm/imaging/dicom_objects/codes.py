@@ -10,23 +10,25 @@ from vertherm.imaging.dicom_objects.marks import SCHEME
 from vertherm.imaging.tables import rows
 
 LESION, VERTEBRA, STRUCTURE, ZONE, CEMENT = "lesion", "vertebra", "structure", "zone", "cement"
-_FINDING = (LESION,)
+MARGIN, FINDING = "margin", "finding"
+_ABNORMAL = (LESION, FINDING)
+_RESULT = (ZONE, CEMENT, MARGIN)
 
 
 def category(kind: str) -> Any:
     """Segmented property category of a kind of segment."""
     from pydicom.sr.codedict import codes
 
-    if kind in _FINDING:
+    if kind in _ABNORMAL:
         return codes.SCT.MorphologicallyAbnormalStructure
-    return own("result", "Result of a treatment") if kind in (ZONE, CEMENT) else codes.SCT.AnatomicalStructure
+    return own("result", "Result of a treatment") if kind in _RESULT else codes.SCT.AnatomicalStructure
 
 
 def property_type(kind: str, name: str) -> Any:
     """Segmented property type.
 
     Args:
-        kind: lesion, vertebra, structure, zone or cement.
+        kind: lesion, vertebra, structure, zone, cement, margin or finding.
         name: as Vertherm names it ("vertebra L3", "root L3 left", "isotherm_60").
     """
     from pydicom.sr.codedict import codes

@@ -37,6 +37,10 @@ TEMPERATURE = Quantity("peak temperature", "Highest temperature reached", "Cel",
 DOSE = Quantity("CEM43", "Cumulative equivalent minutes at 43 degrees Celsius", "min", "minute", (120.0, 240.0))
 PROBABILITY = Quantity("probability", "Share of the samples whose zone holds the place", "1", "no units", (0.5, 1.0))
 
+CEMENT = Quantity(
+    "cement probability", "Share of the samples whose cement holds the place", "1", "no units", (0.5, 1.0)
+)
+
 
 @quietly
 def write_parametric_map(

@@ -25,6 +25,8 @@ UNITS = {
     "MHz": ("MHz", "megahertz"),
 }
 """UCUM code and meaning by our own sign."""
+PLANNED = ("ablation plan", "Prediction of a microwave ablation")
+FOLLOWED = ("ablation follow-up", "Follow-up imaging of a microwave ablation")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def write_report(
     segmentation: Any | None = None,
     what: str = "measurements",
     series_number: int = 551,
+    procedure: tuple[str, str] = PLANNED,
 ) -> Any:
     """Groups of measurements as a Comprehensive 3D SR.
 
@@ -74,6 +77,7 @@ def write_report(
         segmentation: data set whose segments the groups name.
         what: name of the object within the set.
         series_number: of the new series.
+        procedure: what is reported, (code, meaning) of our own scheme.
     """
     import highdicom as hd
     from pydicom.sr.codedict import codes as known
@@ -86,7 +90,7 @@ def write_report(
     )
     report = hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(observer_device_context=observer),
-        procedure_reported=codes.own("ablation plan", "Prediction of a microwave ablation"),
+        procedure_reported=codes.own(*procedure),
         imaging_measurements=[
             _group(number, group, marks, segmentation, source) for number, group in enumerate([_marked(marks), *groups])
         ],

@@ -1,4 +1,4 @@
-"""Masks as a DICOM Segmentation that refers to the planning CT."""
+"""Masks as a DICOM Segmentation that refers to its source series."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ COLOURS = {
     codes.STRUCTURE: (86, 180, 233),
     codes.ZONE: (240, 228, 66),
     codes.CEMENT: (255, 176, 0),
+    codes.FINDING: (213, 94, 0),
 }
 
 
@@ -31,11 +32,12 @@ class WrittenSegment:
 
     Args:
         name: as Vertherm names it; becomes the segment's label, by which it is found again.
-        kind: lesion, vertebra, structure, zone or cement (see ``codes``).
-        mask: bool, any grid of the CT's frame.
+        kind: lesion, vertebra, structure, zone, cement, margin or finding (see ``codes``).
+        mask: bool, any grid of the series' frame.
         side: patient's side.
         by_program: True where a program made the mask, False where a person drew it.
         method: name of the algorithm, where there was one.
+        colour: RGB; None: that of its kind.
     """
 
     name: str
@@ -44,6 +46,7 @@ class WrittenSegment:
     side: Side = ""
     by_program: bool = True
     method: str = "Vertherm"
+    colour: tuple[int, int, int] | None = None
 
 
 @quietly
@@ -79,7 +82,7 @@ def write_segmentation(
     masks = [on_grid(item.mask, source.grid) for item in segments]
     for item, mask in zip(segments, masks, strict=True):
         if not mask.any():
-            raise InputError("A segment holds no voxel of the CT.", where=item.name, advice="leave it out")
+            raise InputError("A segment holds no voxel of the series.", where=item.name, advice="leave it out")
     pixels = np.stack([source.frames(Volume(mask, source.grid, "")) for mask in masks], axis=-1).astype(np.uint8)
     if labelmap and (pixels.sum(axis=-1) > 1).any():
         raise InputError("Overlapping segments cannot be one label map.", where=what, advice="write them as binary")
@@ -122,7 +125,7 @@ def _described(number: int, item: WrittenSegment, marks: Marks) -> Any:
         algorithm_identification=algorithm,
         tracking_uid=marks.uid("segment", item.name),
         tracking_id=item.name[:64],
-        display_color=hd.color.CIELabColor.from_rgb(*COLOURS.get(item.kind, (200, 200, 200))),
+        display_color=hd.color.CIELabColor.from_rgb(*(item.colour or COLOURS.get(item.kind, (200, 200, 200)))),
     )
     side = codes.laterality(item.side)
     if side is not None:

@@ -13,12 +13,11 @@ import numpy as np
 
 from vertherm.core.errors import InputError
 from vertherm.geometry.volume import Grid, Volume
-from vertherm.imaging.dicom.header import Header
+from vertherm.imaging.dicom.header import CT_IMAGE, MR_IMAGE, Header
 from vertherm.imaging.dicom.planes import geometry, planes_of
-from vertherm.imaging.dicom.series import read_dicom_ct
+from vertherm.imaging.dicom.series import read_dicom_ct, read_dicom_mr
 from vertherm.imaging.dicom.source import open_source
 
-CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 UTF8 = "ISO_IR 192"
 """Names of patients come in any alphabet, and our texts hold degree signs."""
 _EMPTY_IF_ABSENT = (
@@ -42,11 +41,11 @@ class SourceSeries:
 
     Args:
         slices: pydicom data sets without pixels, in the order of the grid's third axis.
-        ct: the volume that Vertherm reads from them (columns, rows, slices).
+        image: the volume that Vertherm reads from them (columns, rows, slices).
     """
 
     slices: tuple[Any, ...]
-    ct: Volume
+    image: Volume
 
     @property
     def first(self) -> Any:
@@ -61,7 +60,7 @@ class SourceSeries:
     @property
     def grid(self) -> Grid:
         """Of the volume."""
-        return self.ct.grid
+        return self.image.grid
 
     def frames(self, mask: Volume) -> Any:
         """A mask on this grid as frames (slice, row, column), bool.
@@ -74,31 +73,33 @@ class SourceSeries:
         return np.ascontiguousarray(mask.data.astype(bool).transpose(2, 1, 0))
 
 
-def source_series(path: Path, series_uid: str | None = None) -> SourceSeries:
+def source_series(path: Path, series_uid: str | None = None, *, modality: str = "CT") -> SourceSeries:
     """Read the headers that results refer to.
 
     Args:
         path: DICOM folder, ZIP or one file of the series.
         series_uid: which series, needed where there are several.
+        modality: "CT" or "MR".
 
     Raises:
-        InputError: no CT of single frames, gantry tilt, blank or repeated UIDs, several studies.
+        InputError: no such series of single frames, gantry tilt, blank or repeated UIDs, several studies.
     """
-    ct = read_dicom_ct(Path(path), series_uid=series_uid)
+    image = (read_dicom_ct if modality == "CT" else read_dicom_mr)(Path(path), series_uid=series_uid)
+    wanted_class = CT_IMAGE if modality == "CT" else MR_IMAGE
     with open_source(Path(path), siblings=Path(path).is_file()) as found:
-        headers = [h for h in found.headers if str(h.get("SOPClassUID", "")) == CT_IMAGE]
+        headers = [h for h in found.headers if str(h.get("SOPClassUID", "")) == wanted_class]
     uids = {str(h.get("SeriesInstanceUID", "")) for h in headers}
     wanted = series_uid or (next(iter(uids)) if len(uids) == 1 else None)
     group = [h for h in headers if str(h.get("SeriesInstanceUID", "")) == wanted]
     if not group:
         raise InputError(
-            "Results can only refer to a series of single CT slices.",
+            f"Results can only refer to a series of single {modality} slices.",
             where=str(path),
             got=f"{len(uids)} series of such slices",
-            advice="name the series with series_uid; multi-frame CT cannot be referred to yet",
+            advice="name the series; multi-frame images cannot be referred to yet",
         )
     _whole(group, str(path))
-    return SourceSeries(_ordered(group, ct.grid, str(path)), ct)
+    return SourceSeries(_ordered(group, image.grid, str(path), modality), image)
 
 
 def _whole(group: list[Header], where: str) -> None:
@@ -118,9 +119,9 @@ def _whole(group: list[Header], where: str) -> None:
         )
 
 
-def _ordered(group: list[Header], grid: Grid, where: str) -> tuple[Any, ...]:
+def _ordered(group: list[Header], grid: Grid, where: str, modality: str) -> tuple[Any, ...]:
     """One slice for each layer of the grid, by position."""
-    slices = geometry(planes_of(group, "CT"))
+    slices = geometry(planes_of(group, modality))
     if slices.tilt_deg > 0:
         raise InputError(
             "Results cannot refer to a series with gantry tilt: its slices were moved when it was read.",

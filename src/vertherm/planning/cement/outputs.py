@@ -18,7 +18,7 @@ def write_cement_fields(result: CementResult, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     mark = "SYNTHETIC_" if result.document.synthetic else ""
-    names = _file_names([item.target for item in result.fields])
+    names = field_names([item.target for item in result.fields])
     for item in result.fields:
         named: dict[str, Volume | None] = {
             "cement_share": item.fill,
@@ -38,7 +38,7 @@ def write_cement_fields(result: CementResult, folder: Path) -> None:
         )
 
 
-def _file_names(targets: list[str]) -> dict[str, str]:
+def field_names(targets: list[str]) -> dict[str, str]:
     """A part of a file name for each target; names that look alike in it are numbered."""
     found: dict[str, str] = {}
     for name in targets:
