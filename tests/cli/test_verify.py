@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.followup.planned_folder import ball, examination, planned_folder, rigid
 from vertherm.cli.main import run
+from vertherm.imaging.nifti import read_nifti, write_nifti
 from vertherm.imaging.synthetic_followup import Paint
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
@@ -49,6 +51,32 @@ def test_a_lesion_that_is_not_covered(folder: Path, tmp_path: Path, capsys: pyte
     named = {kind: f"masks/SYNTHETIC_lesion_follow-up_{kind}.nii.gz" for kind in kinds}
     assert row["files"] == {**named, "registered": "registered/SYNTHETIC_lesion_follow-up.nii.gz"}
     assert {path.relative_to(out).as_posix() for path in out.rglob("*.nii.gz")} == set(row["files"].values())
+
+
+def test_what_a_reader_has_drawn_survives_the_next_run(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under a name of its own it stays; edited in place it stops the run before anything is replaced."""
+    scan, out = folder / "SYNTHETIC_day1_native.nii.gz", tmp_path / "out"
+    written = out / "masks" / "SYNTHETIC_lesion_follow-up_zone_followup.nii.gz"
+    images = [folder / f"SYNTHETIC_day1{kind}.nii.gz" for kind in ("", "_native")]
+    assert call(folder / "plan", images[0], "--contrast", "--native", images[1], "-o", out) == 3
+    own = out / "masks" / "zone_edited.nii.gz"
+    shutil.copyfile(written, own)
+    (out / "masks" / "notes.txt").write_text("mine", "utf-8")
+    content = own.read_bytes()
+    assert call(folder / "plan", scan, "--zone", own, "-o", out) == 3
+    assert own.read_bytes() == content
+    assert (out / "masks" / "notes.txt").read_text("utf-8") == "mine"
+    inputs = json.loads((out / "verify.json").read_text("utf-8"))["provenance"]["inputs"]
+    assert own.name in {row["name"] for row in inputs}
+    image = read_nifti(written)
+    write_nifti(image.with_data(0 * image.data), written)
+    edited, before = written.read_bytes(), (out / "verify.json").read_bytes()
+    capsys.readouterr()
+    assert call(folder / "plan", scan, "--zone", own, "-o", out) == 2
+    assert "has been changed since" in capsys.readouterr().err
+    assert (written.read_bytes(), (out / "verify.json").read_bytes()) == (edited, before)
 
 
 @pytest.mark.parametrize(

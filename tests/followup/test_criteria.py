@@ -26,6 +26,7 @@ def course(*longest: float, soft_tissue: bool | None = True, error_mm: float = 0
         ((20.0, 24.9), "sd"),
         ((30.0, 20.0, 25.0), "pd"),
         ((30.0, 20.0, 24.9), "sd"),
+        ((30.0, 0.0, 4.0), "pd"),
         ((40.0, 45.0), "sd"),
         ((40.0, 48.0), "pd"),
         ((9.9, 30.0), "ne"),

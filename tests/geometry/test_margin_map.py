@@ -2,9 +2,9 @@
 
 Formula: the margin of a zone around a lesion is the smallest signed distance from the lesion's surface to the zone's.
 Layout: balls (concentric: R - r; shifted by d: R - r - d) and ellipsoids turned at random, sampled at voxel centres of
-0.7 to 1.5 mm, also anisotropic; for ellipsoids the distance from dense points is solved by bisection. Expected: error
-of the minimum 0.1 voxel (root mean square, voxel: longest edge) for shapes with one smallest place; concentric balls,
-whose minimum is luck, 0.15 at 1 mm. Why: the plain ways are off by 0.2 to 0.7 voxel (asserted too).
+0.7 to 1.5 mm and 1 x 1 x 3 mm; for ellipsoids the distance from dense points is solved by bisection. Expected: error of
+the minimum 0.1 voxel (root mean square, voxel: longest edge). Why: the plain ways are off by 0.2 to 0.7 voxel (asserted
+too).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vertherm.geometry.margin_map import margin_map
 from vertherm.geometry.volume import FloatArray, Grid, Volume
 from vertherm.imaging.synthetic_followup import Ellipsoid
 
-SPACINGS = [(1.0, 1.0, 1.0), (0.7, 0.7, 1.0), (1.5, 1.5, 1.5)]
+SPACINGS = [(1.0, 1.0, 1.0), (0.7, 0.7, 1.0), (1.5, 1.5, 1.5), (1.0, 1.0, 3.0)]
 
 
 def grid_of(spacing: tuple[float, float, float], half_mm: float = 24.0) -> Grid:
@@ -83,23 +83,19 @@ def errors(kind: str, spacing: tuple[float, float, float], seeds: range) -> tupl
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)
-@pytest.mark.parametrize("kind", ["shifted", "ellipsoids"])
+@pytest.mark.parametrize("kind", ["concentric", "shifted", "ellipsoids"])
 def test_smallest_margin_within_a_tenth_of_a_voxel(kind: str, spacing: tuple[float, float, float]) -> None:
-    off, _ = errors(kind, spacing, range(1, 13))
-    assert np.sqrt(np.mean(off**2)) < 0.12
-    assert abs(np.median(off)) < 0.1
-
-
-def test_concentric_balls() -> None:
-    """The smallest of many equal margins would be low by luck; the expected luck is added."""
-    off, _ = errors("concentric", (1.0, 1.0, 1.0), range(1, 13))
-    assert np.sqrt(np.mean(off**2)) < 0.15
+    """Concentric balls too: the smallest of many equal margins is low by luck, whose expectation is added."""
+    off, held = errors(kind, spacing, range(1, 13))
+    assert np.sqrt(np.mean(off**2)) < 0.1
+    assert abs(np.mean(off)) < 0.06
+    assert held.sum() >= 11
 
 
 def test_the_band_holds_the_truth_in_95_percent() -> None:
-    """72 random pairs on three grids: 95 % less what chance may take (binomial, 1 in 1000), 63 of 72."""
+    """96 random pairs on four grids: 95 % less what chance may take (binomial, 1 in 1000), 84 of 96."""
     held = np.concatenate([errors("ellipsoids", spacing, range(100, 124))[1] for spacing in SPACINGS])
-    assert held.sum() >= 63
+    assert held.sum() >= 84
 
 
 def test_the_plain_ways_are_worse() -> None:

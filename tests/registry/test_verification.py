@@ -280,3 +280,11 @@ def test_the_documents_of_these_tests_are_those_of_the_program() -> None:
 
     made = Verification.model_validate(document())
     assert json.loads(made.model_dump_json()) == json.loads(json.dumps(document()))
+
+
+@pytest.mark.parametrize("broken", [{"a": 1}, ["a"], [{"target": "target"}]])
+def test_a_calibration_that_is_none_is_refused(filled: Registry, broken: Any) -> None:
+    before = list(filled.records().dicts("treated_zone"))
+    with pytest.raises(InputError, match="no verification"):
+        record(filled, {**document(), "calibration": broken})
+    assert list(filled.records().dicts("treated_zone")) == before

@@ -41,7 +41,7 @@ def verify(
     from vertherm.cli.progress import shown
     from vertherm.core.files import atomic_folder
     from vertherm.followup.entry import load_followup, single
-    from vertherm.followup.outputs import write_followup
+    from vertherm.followup.outputs import replaceable, write_followup
     from vertherm.followup.planned import load_planned
     from vertherm.followup.rows import verification
     from vertherm.followup.verify import verify as run
@@ -53,11 +53,12 @@ def verify(
         else:
             day = None if date is None else date.date()
             entry = single(followup, date=day, contrast=contrast, modality=modality.value, native=native, zone=zone)
+        replaced = replaceable(output)
         planned = load_planned(plan, case, progress)
         result = run(planned, entry, progress)
         document = verification(result)
         progress("report", 0.0)
-        with atomic_folder(output, owned=("masks", "registered")) as folder:
+        with atomic_folder(output, owned=replaced) as folder:
             write_followup(result, document, folder)
             write_verify_page(result, document, folder / "verify.html")
         progress("report", 1.0)

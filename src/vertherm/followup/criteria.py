@@ -78,7 +78,8 @@ def recist(measures: Sequence[Measure]) -> Suggestion:
     rise = now - smallest
     if now == 0.0:
         return Suggestion("recist_1_1", "cr", words, source)
-    grown = rise >= max(rule["progression_rise"] * smallest, rule["progression_least_mm"])
+    # What comes back after all was gone is progression, however small.
+    grown = smallest == 0.0 or rise >= max(rule["progression_rise"] * smallest, rule["progression_least_mm"])
     return _named(
         "recist_1_1", grown, now <= (1.0 - rule["response_fall"]) * first.size.longest_mm, rise, last, words, source
     )

@@ -37,6 +37,7 @@ class ReadTarget(_Part):
     zone: Drawn | None = Field(default=None, description="treated zone; left out: segmented")
     cement: Drawn | None = Field(default=None, description="left out: found by its density (CT)")
     tumour: Drawn | None = Field(default=None, description="viable tumour; needed for RECIST and MDA")
+    no_cement: bool = Field(default=False, description="true: the reader sees no cement (MR, where it is not found)")
     no_tumour: bool = Field(default=False, description="true: the reader sees no tumour any more")
     soft_tissue: bool | None = Field(default=None, description="a soft-tissue component is part of the lesion")
     seed: Point | None = Field(default=None, description="a point inside the treated zone, on the follow-up scan")
@@ -47,6 +48,8 @@ class ReadTarget(_Part):
     def _one_statement(self) -> ReadTarget:
         if self.no_tumour and self.tumour is not None:
             raise ValueError("give tumour or no_tumour = true, not both")
+        if self.no_cement and self.cement is not None:
+            raise ValueError("give cement or no_cement = true, not both")
         return self
 
 
@@ -75,6 +78,13 @@ class Examination(_Part):
         if len({item.target for item in self.targets}) < len(self.targets):
             raise ValueError("two entries for the same target")
         return self
+
+    def drawn(self) -> list[tuple[str, Path]]:
+        """(Role, path) of every mask that a person gave."""
+        rows = [(item, name, getattr(item, name)) for item in self.targets for name in ("zone", "cement", "tumour")]
+        return [
+            (f"{name} of {item.target or 'the lesion'}, {self.name}", m.path) for item, name, m in rows if m is not None
+        ]
 
     def reading(self, target: str, only: bool) -> ReadTarget:
         """What was said of a lesion; nothing said: the defaults."""
@@ -160,6 +170,14 @@ def check_targets(entry: FollowupFile, names: tuple[str, ...]) -> None:
     Raises:
         InputError: an unknown name, or none where the plan has several lesions.
     """
+    for name in entry.soft_tissue:
+        if name not in names and not (name == "" and len(names) == 1):
+            raise InputError(
+                "The follow-up names a lesion that the plan does not have.",
+                where="soft_tissue",
+                got=repr(name),
+                expected=f"one of: {', '.join(names)}",
+            )
     for item in entry.examinations:
         for reading in item.targets:
             if reading.target in names or (reading.target == "" and len(names) == 1):

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vertherm.core.errors import InputError
 from vertherm.followup.cement import ObservedCement, find_cement, given_cement
 from vertherm.followup.changes import Look
 from vertherm.followup.diameters import Diameters, diameters
 from vertherm.followup.entry import FollowupFile, ReadTarget
-from vertherm.followup.images import Scan, drawn_mask, laid
+from vertherm.followup.images import Scan, drawn_mask, laid, on_cubes, read_drawn
 from vertherm.followup.planned import PredictedZone
 from vertherm.followup.registration import Registration, register_vertebra
 from vertherm.followup.scene import LocalScene, voxels
-from vertherm.followup.zone import NotVisible, ObservedZone, given_zone, segment_zone
+from vertherm.followup.zone import NotVisible, ObservedZone, Tissue, given_zone, segment_zone
 from vertherm.geometry.margin_map import MarginMap, margin_map
 from vertherm.geometry.volume import LPS_RAS, FloatArray, Volume
 from vertherm.imaging.anatomy import Anatomy
@@ -27,6 +28,8 @@ SEEDS_ML = 0.5
 """So much of the visible tissue next to that middle surely is coagulated; around cement, where cement hides it."""
 SEED_BALL_MM = 3.0
 MISSING_HU = -2000.0
+LEAST_KEPT = 0.9
+"""Of a drawn zone's volume that must lie in the region around the vertebra."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,7 @@ class Examined:
         tumour: size of viable tumour; None where nobody stated it.
         tumour_mask: its mask.
         look: for the comparison with other examinations.
+        shown: share of the lesion and the margin aimed at that lies inside the image.
         notes: what a reader must know.
     """
 
@@ -59,6 +63,7 @@ class Examined:
     tumour: Diameters | None = None
     tumour_mask: Volume | None = None
     look: Look | None = None
+    shown: float = 1.0
     notes: tuple[str, ...] = ()
 
     @property
@@ -102,19 +107,59 @@ def examine(
     tissue = replace(tissue, bone=tissue.bone & inside, soft=tissue.soft & inside)
     signal, note = _signal(image, scan, scene, matrix)
     if reading.zone is not None:
-        drawn = drawn_mask(reading.zone, scan, anatomy.ct, matrix, scene.grid)
-        zone: ObservedZone | NotVisible = given_zone(drawn, reading.edge_sd_mm)
+        zone: ObservedZone | NotVisible = _drawn_zone(reading, scan, scene, anatomy, matrix)
     elif signal is None:
         zone = NotVisible("without contrast medium the treated zone is not told from living tissue: give it as a mask")
+    elif not is_ct and reading.cement is None and not reading.no_cement:
+        zone = NotVisible(
+            "on MR cement is as dark as a treated zone: name its mask, or no_cement = true, or draw the zone"
+        )
     else:
-        zone = segment_zone(signal, _seeds(scene, predicted, reading, matrix, tissue.visible), tissue)
-    found = Examined(scene, scan, registration, image, signal, zone, cement, notes=(note,) if note else ())
+        zone = _segmented(signal, _seeds(scene, predicted, reading, matrix, tissue.visible), tissue, reading)
+    shown = _shown(scene, inside, entry.goal_mm)
+    found = Examined(scene, scan, registration, image, signal, zone, cement, shown=shown, notes=(note,) if note else ())
     if isinstance(zone, ObservedZone):
         place_mm = _place_sd(registration, scene)
-        look = Look(signal, image if is_ct else None, zone, tissue, place_mm)
+        look = Look(scan.entry.modality, signal, image if is_ct else None, zone, tissue, place_mm)
         margin = _margin(scene, zone, place_mm, entry.goal_mm)
         found = replace(found, margin=margin, look=look)
-    return _with_tumour(found, reading, scan, anatomy, matrix)
+    return _with_tumour(found, reading, scan, anatomy, matrix, entry.spacing_mm)
+
+
+def _drawn_zone(
+    reading: ReadTarget, scan: Scan, scene: LocalScene, anatomy: Anatomy, matrix: FloatArray
+) -> ObservedZone:
+    """The zone as drawn; one that leaves the region around the vertebra would be cut, so it is refused."""
+    assert reading.zone is not None
+    whole, _ = read_drawn(reading.zone, scan, anatomy.ct, matrix)
+    drawn = drawn_mask(reading.zone, scan, anatomy.ct, matrix, scene.grid)
+    volume = float(np.count_nonzero(whole.data)) * whole.grid.voxel_volume_ml
+    kept = float(np.count_nonzero(drawn.data)) * drawn.grid.voxel_volume_ml
+    if volume > 0.0 and kept < LEAST_KEPT * volume:
+        raise InputError(
+            "A drawn zone reaches beyond the region around its vertebra.",
+            where=f"{reading.zone.path.name}, examination {scan.entry.name}",
+            got=f"{volume:.1f} ml, {kept:.1f} ml of them in the region",
+            expected="a zone at this lesion",
+            advice="check the mask, its label, and the frame it was drawn in",
+        )
+    return given_zone(drawn, reading.edge_sd_mm)
+
+
+def _segmented(signal: Volume, seeds: Bool, tissue: Tissue, reading: ReadTarget) -> ObservedZone | NotVisible:
+    """By growing from the seeds; only seeds that a person named must hold tissue."""
+    if reading.seed is None and not (seeds & tissue.visible).any():
+        return NotVisible("the middle of the expected zone shows no bone or soft tissue: name a seed, or draw the zone")
+    return segment_zone(signal, seeds, tissue)
+
+
+def _shown(scene: LocalScene, inside: Bool, goal_mm: float) -> float:
+    """Share of the lesion and the margin aimed at that the image shows."""
+    from scipy.ndimage import distance_transform_edt
+
+    lesion = voxels(scene.lesion, scene.grid)
+    needed = np.asarray(distance_transform_edt(~lesion)) * float(scene.grid.spacing_mm.max()) <= goal_mm
+    return float(np.count_nonzero(needed & inside)) / max(float(np.count_nonzero(needed)), 1.0)
 
 
 def _registered(scan: Scan, scene: LocalScene, anatomy: Anatomy, predicted: tuple[PredictedZone, ...]) -> Registration:
@@ -220,10 +265,20 @@ def _margin(scene: LocalScene, zone: ObservedZone, place_sd_mm: float, goal_mm: 
     )
 
 
-def _with_tumour(found: Examined, reading: ReadTarget, scan: Scan, anatomy: Anatomy, matrix: FloatArray) -> Examined:
+def _with_tumour(
+    found: Examined, reading: ReadTarget, scan: Scan, anatomy: Anatomy, matrix: FloatArray, spacing_mm: float
+) -> Examined:
+    """Size of viable tumour as drawn, all of it, on cubes as the lesion before treatment."""
     if reading.no_tumour:
         return replace(found, tumour=Diameters(0.0, 0.0, 0.0, 0.0))
     if reading.tumour is None:
         return found
+    own, frame = read_drawn(reading.tumour, scan, anatomy.ct, matrix)
+    if not (own.data > 0).any():
+        raise InputError(
+            "The mask of viable tumour is empty.",
+            where=f"{reading.tumour.path.name}, examination {scan.entry.name}",
+            advice="where no tumour is left, state no_tumour = true; else check file and label",
+        )
     mask = drawn_mask(reading.tumour, scan, anatomy.ct, matrix, found.scene.grid)
-    return replace(found, tumour=diameters(mask), tumour_mask=mask)
+    return replace(found, tumour=diameters(on_cubes(own, frame, spacing_mm)), tumour_mask=mask)

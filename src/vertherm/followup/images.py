@@ -52,7 +52,7 @@ def read_scan(entry: Examination) -> Scan:
 
 
 def _read(path: Path, series_uid: str | None, modality: str) -> Volume:
-    return read_ct(path, series_uid=series_uid) if modality == "CT" else read_mr(path)
+    return (read_ct if modality == "CT" else read_mr)(path, series_uid=series_uid)
 
 
 def laid(image: Volume, to_followup: FloatArray, grid: Grid, *, order: int = 1, outside: float = np.nan) -> Volume:
@@ -69,18 +69,46 @@ def laid(image: Volume, to_followup: FloatArray, grid: Grid, *, order: int = 1, 
     return Volume(image.resampled(moved, order=order, outside=outside).data, grid, image.source)
 
 
+def read_drawn(drawn: Drawn, scan: Scan, planning: Volume, to_followup: FloatArray) -> tuple[Volume, FloatArray]:
+    """A mask that a person drew, on its own grid, and the transform from the planning frame to it.
+
+    Raises:
+        InputError: unreadable, of another frame, or without the label.
+    """
+    followed = drawn.frame == "follow-up"
+    mask = read_mask(drawn.path, scan.image if followed else planning, drawn.label)
+    return mask, to_followup if followed else np.eye(4)
+
+
 def drawn_mask(drawn: Drawn, scan: Scan, planning: Volume, to_followup: FloatArray, grid: Grid) -> Volume:
     """A mask that a person drew, on a grid of the planning frame: a voxel belongs to it where more than half does.
 
     Raises:
         InputError: unreadable, of another frame, or without the label.
     """
-    reference = scan.image if drawn.frame == "follow-up" else planning
-    mask = read_mask(drawn.path, reference, drawn.label)
-    matrix = to_followup if drawn.frame == "follow-up" else np.eye(4)
+    mask, matrix = read_drawn(drawn, scan, planning, to_followup)
     moved = Grid(grid.shape, matrix @ grid.affine, mask.grid.frame)
     share = _share(mask.with_data(mask.data.astype(np.float32)), moved)
     return Volume(share > 0.5, grid, drawn.path.name)
+
+
+def on_cubes(mask: Volume, from_planning: FloatArray, spacing_mm: float) -> Volume:
+    """A whole mask on cubic voxels of the planning frame, wherever it lies: sizes are compared on equal grids only.
+
+    Args:
+        mask: in any frame.
+        from_planning: (4, 4), planning RAS mm to the mask's.
+        spacing_mm: of the result.
+    """
+    points = mask.grid.world(np.argwhere(mask.data))
+    if not len(points):
+        return mask
+    back = np.linalg.inv(from_planning)
+    own = points @ back[:3, :3].T + back[:3, 3]
+    pad = float(mask.grid.spacing_mm.max()) + spacing_mm
+    grid = Grid.isotropic(own.min(axis=0) - pad, own.max(axis=0) + pad, spacing_mm)
+    moved = Grid(grid.shape, from_planning @ grid.affine, mask.grid.frame)
+    return Volume(_share(mask.with_data(mask.data.astype(np.float32)), moved) > 0.5, grid, mask.source)
 
 
 def carried(mask: Volume, to_followup: FloatArray, followup: Volume) -> Volume:
@@ -88,7 +116,9 @@ def carried(mask: Volume, to_followup: FloatArray, followup: Volume) -> Volume:
     back = np.linalg.inv(to_followup)
     grid = followup.grid
     moved = Grid(grid.shape, back @ grid.affine, mask.grid.frame)
-    near = _near(mask, moved)
+    # The middles of its outermost voxels lie half of them within its border.
+    pad = 2 + np.ceil(mask.grid.spacing_mm.max() / grid.spacing_mm).astype(int)
+    near = _near(mask, moved, pad)
     out = np.zeros(grid.shape, np.uint8)
     if near is not None:
         corner = moved.affine.copy()
@@ -98,14 +128,14 @@ def carried(mask: Volume, to_followup: FloatArray, followup: Volume) -> Volume:
     return Volume(out, replace(grid), mask.source)
 
 
-def _near(mask: Volume, grid: Grid) -> tuple[slice, slice, slice] | None:
+def _near(mask: Volume, grid: Grid, pad: NDArray[np.int_]) -> tuple[slice, slice, slice] | None:
     """Window of a grid that holds a mask: the follow-up may be a whole trunk."""
     points = mask.grid.world(np.argwhere(mask.data))
     if not len(points):
         return None
     index = grid.index(points)
-    low = np.clip(np.floor(index.min(axis=0)).astype(int) - 2, 0, grid.shape)
-    high = np.clip(np.ceil(index.max(axis=0)).astype(int) + 3, 0, grid.shape)
+    low = np.clip(np.floor(index.min(axis=0)).astype(int) - pad, 0, grid.shape)
+    high = np.clip(np.ceil(index.max(axis=0)).astype(int) + pad + 1, 0, grid.shape)
     if (high <= low).any():
         return None
     return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])), slice(int(low[2]), int(high[2]))

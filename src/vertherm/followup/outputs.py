@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vertherm.core.errors import InputError
+from vertherm.core.files import write_json
+from vertherm.core.provenance import file_hash
 from vertherm.followup.document import Verification
 from vertherm.followup.images import carried
 from vertherm.followup.margin_shell import margin_shell
@@ -15,6 +18,8 @@ from vertherm.followup.verify import Followup, Visit
 from vertherm.geometry.volume import Volume
 from vertherm.imaging.nifti import write_nifti
 
+FOLDERS = ("masks", "registered")
+WRITTEN = "written.json"
 EDITED = ("zone", "cement")
 """Masks that a person may edit on either scan; the others are results."""
 
@@ -38,21 +43,54 @@ def file_names(visits: tuple[Visit, ...], *, synthetic: bool) -> list[dict[str, 
     return found
 
 
+def replaceable(folder: Path) -> tuple[str, ...]:
+    """Files of an earlier run that a new one may replace: those that nobody has touched since.
+
+    Args:
+        folder: of the output; need not exist.
+
+    Returns:
+        Paths relative to it.
+
+    Raises:
+        InputError: a mask was edited under the name that the program gave it: the next run would overwrite it.
+    """
+    index = folder / WRITTEN
+    known: dict[str, str] = json.loads(index.read_text("utf-8")) if index.is_file() else {}
+    found = [path for path in (folder / name for name in FOLDERS) if path.is_dir()]
+    present = {
+        path.relative_to(folder).as_posix(): path for place in found for path in place.rglob("*") if path.is_file()
+    }
+    edited = [name for name, path in present.items() if name in known and file_hash(path) != known[name]]
+    if edited:
+        raise InputError(
+            "A mask that an earlier run wrote has been changed since; this run would replace it.",
+            where=str(folder / edited[0]),
+            got=f"{len(edited)} changed: {', '.join(edited)}",
+            expected="edited masks under names of their own",
+            advice="rename it, name the new file in the follow-up file, and run again; or choose another -o",
+        )
+    return tuple(name for name in known if name in present)
+
+
 def write_followup(followup: Followup, document: Verification, folder: Path) -> None:
-    """Write ``verify.json``, ``calibration.json``, ``masks/`` and ``registered/`` into a folder that exists.
+    """Write ``verify.json``, ``calibration.json``, ``written.json``, ``masks/`` and ``registered/`` into a folder.
 
     masks: zone and cement of every examination twice: ``..._planning`` in the planning frame on the comparison's grid,
     ``..._followup`` on the examination's own grid, where it can be edited and named in the follow-up file. On the
     examination's grid also the lesion, what is new (numbered as in ``verify.json``) and the classes of the margin
     (see :mod:`vertherm.followup.margin_shell`).
     registered: every examination on the comparison's grid of each lesion.
+    written.json: SHA-256 of these files, by which the next run tells what somebody has edited.
     """
     (folder / "verify.json").write_text(document.model_dump_json(indent=2) + "\n", "utf-8")
     (folder / "calibration.json").write_text(json.dumps(document.calibration, indent=2) + "\n", "utf-8")
-    for name in ("masks", "registered"):
+    for name in FOLDERS:
         (folder / name).mkdir()
     for visit, row in zip(followup.visits, document.rows, strict=True):
         _write(visit, row.files, folder)
+    written = {name: file_hash(folder / name) for row in document.rows for name in row.files.values()}
+    write_json(folder / WRITTEN, written)
 
 
 def _masks(visit: Visit) -> dict[str, Volume]:

@@ -61,10 +61,11 @@ class Planned:
         return np.asarray((tip - entry) / np.linalg.norm(tip - entry))
 
     def zones_of(self, target: Target) -> tuple[PredictedZone, ...]:
-        """Each metric's zone around one lesion: the connected part that reaches it, or lies nearest to it."""
-        return tuple(
-            PredictedZone(zone.metric, zone.label, _around(zone.mask, target.centre_mm)) for zone in self.zones
-        )
+        """Each metric's zone around one lesion: the connected part nearest to it, if it reaches lesion or vertebra."""
+        vertebra = self.case.anatomy.vertebrae.get(target.level)
+        near = tuple(mask for mask in (target.mask, vertebra) if mask is not None)
+        parts = ((zone, _around(zone.mask, target.centre_mm)) for zone in self.zones)
+        return tuple(PredictedZone(zone.metric, zone.label, part) for zone, part in parts if _reaches(part, near))
 
 
 def load_planned(folder: Path, case_file: Path | None = None, progress: Progress = silent) -> Planned:
@@ -156,6 +157,12 @@ def _zones(folder: Path, frame: str, assessment: dict[str, Any]) -> tuple[Predic
             metric = path.name[len("zone_") : -len(".nii.gz")]
             found.append(PredictedZone(metric, labels.get(metric, metric), mask))
     return tuple(found)
+
+
+def _reaches(part: Volume, masks: tuple[Volume, ...]) -> bool:
+    """Another lesion's zone says nothing about this one."""
+    points = part.grid.world(np.argwhere(part.data))
+    return any(bool((mask.sample(points, order=0, outside=0.0) > 0.5).any()) for mask in masks)
 
 
 def _around(mask: Volume, centre_mm: FloatArray) -> Volume:

@@ -15,6 +15,9 @@ from vertherm.followup.verify import Followup, Visit
 from vertherm.followup.zone import NotVisible
 from vertherm.geometry.margin_map import MarginMap
 
+LEAST_SHOWN = 0.99
+"""Of the lesion with the margin aimed at, inside the image: else coverage is not judged."""
+LOOKED_AT = "within the zone and {:.0f} mm around it; canal, disc, fat and what cement hides are not looked at"
 PROGRESSION = ("enhancing nodule", "loss of bone")
 """Kinds of finding that speak for tumour."""
 
@@ -24,6 +27,7 @@ def verification(followup: Followup) -> d.Verification:
     case, entry = followup.planned.case, followup.entry
     inputs = [*followup.planned.document, *((f"examination {e.name}", e.image) for e in entry.examinations)]
     inputs += [(f"native scan of {e.name}", e.native) for e in entry.examinations if e.native is not None]
+    inputs += [drawn for item in entry.examinations for drawn in item.drawn()]
     dates = [item.date for item in entry.examinations if item.date is not None]
     first = min(dates, default=None)
     files = file_names(followup.visits, synthetic=_synthetic(followup))
@@ -36,15 +40,22 @@ def verification(followup: Followup) -> d.Verification:
         calibration=[line for visit in followup.visits for line in _calibration(visit, followup)],
         notes=list(_notes(followup)),
         provenance=provenance(
-            inputs, {"spacing_mm": entry.spacing_mm, "goal_mm": entry.goal_mm, "rules": rules("local")}, {}
+            inputs,
+            {
+                **entry.model_dump(mode="json", include={"spacing_mm", "goal_mm", "cement_hu", "soft_tissue"}),
+                "rules": {name: rules(name) for name in ("local", "recist_1_1", "mda")},
+            },
+            {},
         ),
         timings_s={name: round(value, 2) for name, value in followup.timings_s.items()},
     )
 
 
 def _synthetic(followup: Followup) -> bool:
-    made_up = any("SYNTHETIC" in scan.image.source.upper() for scan in followup.scans.values())
-    return made_up or followup.planned.case.anatomy.synthetic
+    images = [image for scan in followup.scans.values() for image in (scan.image, scan.native) if image is not None]
+    sources = [image.source for image in images]
+    sources += [str(path) for item in followup.entry.examinations for _, path in item.drawn()]
+    return followup.planned.case.anatomy.synthetic or any("SYNTHETIC" in source.upper() for source in sources)
 
 
 def _notes(followup: Followup) -> list[str]:
@@ -52,6 +63,11 @@ def _notes(followup: Followup) -> list[str]:
         "every result is a suggestion: a reader confirms it on the images before it becomes a record",
         "errors of registration and edges are in every margin's band; the error of the drawn lesion is not",
     ]
+    if any(v.examined.seen_zone is not None and not v.examined.seen_zone.given for v in followup.visits):
+        notes.append(
+            "a segmented zone is what takes up no contrast medium: sclerosis or necrosis that was there before the "
+            "treatment looks the same, so compare with enhanced images from before it"
+        )
     if _synthetic(followup):
         notes.insert(0, "SYNTHETIC: a lesion, the patient or an examination was made by a program")
     return notes
@@ -176,10 +192,13 @@ def _coverage(visit: Visit) -> d.Coverage:
     margin = visit.examined.margin
     if margin is None or visit.compared_with or visit.examined.registration.status != "ok":
         return "not assessed"
+    if visit.examined.shown < LEAST_SHOWN:
+        return "not assessed"
     bone = margin.within_barriers
-    # Cortex and canal end what must be treated; where they are unknown, the plain margin decides.
+    # Cortex and canal end what must be treated; where they are unknown, the plain margin decides. Infinite: no bone of
+    # the vertebra is left untreated.
     low = margin.low_mm if bone is None else max(margin.low_mm, bone.low_mm)
-    if not np.isfinite(low) or low < 0.0:
+    if np.isnan(low) or low < 0.0:
         return "not covered"
     return "covered with margin" if low >= margin.goal_mm else "covered"
 
@@ -197,8 +216,13 @@ def _coverage_words(visit: Visit, coverage: d.Coverage) -> str:
     words = f"smallest margin {band}, {100 * m.coverage:.0f} % of the lesion inside"
     if m.within_barriers is not None:
         b = m.within_barriers
-        words += f"; within the bone {b.minimum_mm:.1f} mm ({b.low_mm:.1f} to {b.high_mm:.1f})"
-    if visit.compared_with:
+        within = f"{b.minimum_mm:.1f} mm ({b.low_mm:.1f} to {b.high_mm:.1f})"
+        words += (
+            f"; within the bone {within}" if np.isfinite(b.low_mm) else "; no bone of the vertebra is left untreated"
+        )
+    if seen.shown < LEAST_SHOWN:
+        words += f"; not judged: only {100 * seen.shown:.0f} % of the lesion and the margin lie inside the image"
+    elif visit.compared_with:
         words += f"; coverage is judged on {visit.compared_with}, because treated zones shrink"
     elif coverage == "not assessed":
         words += f"; not called covered, because the registration is doubtful: {'; '.join(seen.registration.reasons)}"
@@ -206,28 +230,45 @@ def _coverage_words(visit: Visit, coverage: d.Coverage) -> str:
 
 
 def _progression(visit: Visit) -> tuple[d.Progression, str]:
-    """Local progression as the findings and the sizes suggest it."""
+    """Local progression as the findings and the sizes suggest it; never "not seen" where not all was compared."""
     sizes = [item for item in visit.suggestions if item.response == "pd"]
     tumour = [(found, against) for found, against in visit.findings if found.kind in PROGRESSION]
+    gaps = _gaps(visit)
     if tumour or sizes:
         parts = [
             f"{found.kind} {found.place}, {found.volume_ml:.1f} ml, {found.longest_mm:.0f} mm, new since {against}"
             for found, against in tumour
         ]
-        return "suggested", "; ".join([*parts, *(f"{item.criterion}: {item.words}" for item in sizes)])
-    if visit.compared_with:
+        return "suggested", "; ".join([*parts, *(f"{item.criterion}: {item.words}" for item in sizes), *gaps])
+    if visit.compared_with and not gaps:
         rim = any(found.kind == "enhancing rim" for found, _ in visit.findings)
-        words = f"nothing new against {visit.compared_with} beyond the errors"
-        return "not seen", words + ("; the zone has become smaller all around, as treated zones do" if rim else "")
-    if visit.suggestions and all(item.response != "ne" for item in visit.suggestions):
-        return "not seen", "; ".join(item.words for item in visit.suggestions)
-    return "not assessed", "no earlier examination with a treated zone to compare with"
+        where = LOOKED_AT.format(rules("local")["margin_mm"])
+        words = f"nothing new against {visit.compared_with} beyond the errors, {where}"
+        hidden = f" ({100 * visit.hidden:.0f} % hidden)" if visit.hidden > 0.005 else ""
+        return "not seen", words + hidden + (
+            "; the zone has become smaller all around, as treated zones do" if rim else ""
+        )
+    if any(item.response != "ne" for item in visit.suggestions):
+        measured = [f"{item.criterion}: {item.words}" for item in visit.suggestions if item.response != "ne"]
+        return "not seen", "; ".join(["by the sizes that a reader drew", *measured, *gaps])
+    return "not assessed", "; ".join(gaps) or "no earlier examination with a treated zone to compare with"
+
+
+def _gaps(visit: Visit) -> list[str]:
+    """Why nothing found does not mean that nothing is new."""
+    seen = visit.examined
+    if seen.registration.status != "ok":
+        return [f"the registration is {seen.registration.status}: {'; '.join(seen.registration.reasons)}"]
+    if isinstance(seen.zone, NotVisible):
+        return [f"the treated zone cannot be told: {seen.zone.reason}"]
+    return list(visit.gaps)
 
 
 def _calibration(visit: Visit, followup: Followup) -> list[dict[str, Any]]:
     """One line a metric: what a device's record over a series is made of."""
     seen = visit.examined
-    if seen.registration.status != "ok" or seen.seen_zone is None:
+    # Only what coverage is judged on: later zones have shrunk, and cut ones are none.
+    if _coverage(visit) == "not assessed" or seen.seen_zone is None:
         return []
     return [
         {

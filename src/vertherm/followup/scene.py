@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,11 @@ class LocalScene:
             glare = np.asarray(distance_transform_edt(~cement)) * self.grid.spacing_mm.max() <= CEMENT_GLARE_MM
         metal = self.tissue == TISSUE_OF["metal"]
         return Tissue(self._codes(_BONE), self._codes(_SOFT), np.asarray(glare | metal))
+
+    @cached_property
+    def followable(self) -> Bool:
+        """Bone and soft tissue: what takes up contrast medium. Disc, fat, fluid and canal are not followed."""
+        return self._codes(_BONE) | self._codes(_SOFT)
 
     def _codes(self, names: tuple[str, ...]) -> Bool:
         return np.isin(self.tissue, [TISSUE_OF[name] for name in names])

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from vertherm.core.errors import InputError
 from vertherm.core.progress import Progress, silent
-from vertherm.followup.changes import Finding, new_findings
+from vertherm.followup.changes import Finding, compare
 from vertherm.followup.compare import Agreement, agreement
 from vertherm.followup.criteria import Measure, Suggestion, mda, recist
 from vertherm.followup.diameters import diameters
 from vertherm.followup.entry import FollowupFile, check_targets
 from vertherm.followup.examine import Examined, examine
-from vertherm.followup.images import Scan, read_scan
+from vertherm.followup.images import Scan, on_cubes, read_scan
 from vertherm.followup.planned import Planned, PredictedZone
 from vertherm.followup.scene import LocalScene, local_scene
 from vertherm.geometry.zone_compare import ZoneSize, zone_size
@@ -30,6 +32,8 @@ class Visit:
         examined: what the images show.
         agreement: predicted zones against the observed one, by metric.
         findings: what is new, each with the name of the earlier examination.
+        gaps: why no finding does not mean that nothing is new.
+        hidden: share of zone and surroundings under cement, glare or metal.
         suggestions: what the criteria say.
         predicted: zones of this lesion.
         compared_with: the earlier examination that findings are against; "" where there is none.
@@ -42,8 +46,15 @@ class Visit:
     findings: tuple[tuple[Finding, str], ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     predicted: tuple[PredictedZone, ...] = ()
+    gaps: tuple[str, ...] = ()
+    hidden: float = 0.0
     compared_with: str = ""
     size: ZoneSize | None = None
+
+    @property
+    def is_base(self) -> bool:
+        """True where later examinations may be compared with this one: a zone, registered without doubt."""
+        return self.examined.look is not None and self.examined.registration.status == "ok"
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,23 +122,25 @@ def _visit(
 ) -> Visit:
     seen = examined.seen_zone
     rows = () if seen is None else tuple(agreement(zone, seen, planned.axis(target)) for zone in zones)
-    base = next((visit for visit in earlier if visit.examined.look is not None), None)
-    findings: tuple[tuple[Finding, str], ...] = ()
-    compared = ""
+    base = next((visit for visit in earlier if visit.is_base), None)
+    visit = Visit(target, examined, rows, predicted=zones)
     if base is not None and examined.look is not None and base.examined.look is not None:
-        compared = base.examined.scan.entry.name
-        findings = tuple((found, compared) for found in new_findings(base.examined.look, examined.look, scene))
+        name = base.examined.scan.entry.name
+        found = compare(base.examined.look, examined.look, scene)
+        findings = tuple((finding, name) for finding in found.findings)
+        visit = replace(visit, findings=findings, gaps=found.gaps, hidden=found.hidden, compared_with=name)
     measures = _measures(target, [*(visit.examined for visit in earlier), examined], entry)
     suggestions = (recist(measures), mda(measures)) if examined.tumour is not None else ()
     size = None if seen is None else zone_size(seen.mask, planned.axis(target))
-    return Visit(target, examined, rows, findings, suggestions, zones, compared, size)
+    return replace(visit, suggestions=suggestions, size=size)
 
 
 def _measures(target: Target, examined: list[Examined], entry: FollowupFile) -> list[Measure]:
     """Sizes over time: the lesion before treatment, then what readers drew."""
     before = entry.soft_tissue.get(target.name, entry.soft_tissue.get("", None))
     spacing = float(target.mask.grid.spacing_mm.max())
-    found = [Measure("before treatment", diameters(target.mask), before, 0.5 * spacing)]
+    size = diameters(on_cubes(target.mask, np.eye(4), entry.spacing_mm))
+    found = [Measure("before treatment", size, before, 0.5 * spacing)]
     for item in examined:
         if item.tumour is not None:
             reading = item.scan.entry.reading(target.name, only=True)

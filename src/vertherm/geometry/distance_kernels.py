@@ -46,7 +46,7 @@ def _squared_distance(px, py, pz, t):  # type: ignore[no-untyped-def]
     return _dot(qx, qy, qz, qx, qy, qz)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, parallel=True)
 def squared_distances(points, triangles, starts, centres, radii, out):  # type: ignore[no-untyped-def]
     """Squared distance from each point to the nearest triangle.
 
@@ -54,8 +54,8 @@ def squared_distances(points, triangles, starts, centres, radii, out):  # type: 
     spheres of the blocks; out: (n).
     """
     blocks = starts.size - 1
-    gap = np.empty(blocks)
-    for n in range(points.shape[0]):
+    for n in numba.prange(points.shape[0]):
+        gap = np.empty(blocks)
         px, py, pz = points[n, 0], points[n, 1], points[n, 2]
         first = 0
         for b in range(blocks):

@@ -44,7 +44,11 @@ def _solve(matrix, right):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _patch(vertex, normal, first, second, near, points, steps, reach, floor, solution):  # type: ignore[no-untyped-def]
-    """One patch: its coefficients into ``solution``; variance of its middle and reduced chi square."""
+    """One patch: its coefficients into ``solution``; variance of its middle and reduced chi square.
+
+    w = a0 + a1 u + a2 v + a3 (u^2 + w^2/2) + a4 u v + a5 (v^2 + w^2/2): with the halves of w^2 a ball is described
+    exactly however wide the patch, and what is bent in one direction better than by a quadric over the plane.
+    """
     variance, misfit = 1.0, 1.0
     basis = np.empty(TERMS)
     for turn in range(2):
@@ -64,18 +68,19 @@ def _patch(vertex, normal, first, second, near, points, steps, reach, floor, sol
             taper = 1.0 - away / reach**2
             if taper <= 0.0:
                 continue
-            du, dv = 0.0, 0.0
+            du, dv, dw = 0.0, 0.0, 1.0
             if turn > 0:
                 du = solution[1] + 2.0 * solution[3] * u + solution[4] * v
                 dv = solution[2] + solution[4] * u + 2.0 * solution[5] * v
+                dw = 1.0 - (solution[3] + solution[5]) * w
             across = 0.0
             for x in range(3):
-                across += steps[index, x] * (normal[x] - du * first[x] - dv * second[x])
-            across /= np.sqrt(1.0 + du * du + dv * dv)
-            spread = across * across / 12.0 + floor * floor
+                across += steps[index, x] * (dw * normal[x] - du * first[x] - dv * second[x])
+            slope = du * du + dv * dv + dw * dw
+            spread = across * across / 12.0 + floor * floor * slope
             weight = taper * taper / spread
             basis[0], basis[1], basis[2] = 1.0, u, v
-            basis[3], basis[4], basis[5] = u * u, u * v, v * v
+            basis[3], basis[4], basis[5] = u * u + 0.5 * w * w, u * v, v * v + 0.5 * w * w
             for i in range(TERMS):
                 right[i] += weight * basis[i] * w
                 for j in range(i + 1):
@@ -97,7 +102,7 @@ def _patch(vertex, normal, first, second, near, points, steps, reach, floor, sol
     return variance, misfit
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, parallel=True)
 def fit_patches(  # type: ignore[no-untyped-def]
     vertices,
     normals,
@@ -125,8 +130,8 @@ def fit_patches(  # type: ignore[no-untyped-def]
         worst_misfit: reduced chi square above which a patch is too wide.
         heights, tilts, variances, misfits: results (n,), (n, 2), (n,), (n,).
     """
-    solution = np.zeros(TERMS)
-    for n in range(len(vertices)):
+    for n in numba.prange(len(vertices)):
+        solution = np.zeros(TERMS)
         for r in range(len(reaches)):
             solution[:] = 0.0
             variance, misfit = _patch(

@@ -22,12 +22,14 @@ NEIGHBOURS = 130
 REACHES = (6.0, 4.5)
 """In voxels: the widest patch that still describes its crossings is taken. Stairs of a surface along the grid are
 sqrt(2 R) voxels wide: a narrow patch would see one step only, a wide one cuts off what is strongly bent."""
-WIDE_REACHES = (9.0, 6.0)
-WIDE_NEIGHBOURS = 320
-LONE_STEP = 0.6
+WIDE_REACHES = (11.0, 7.0)
+WIDE_NEIGHBOURS = 480
+LONE_STEP = 0.65
 """Reduced chi square below which a patch sees too few steps."""
 WORST_MISFIT = 1.4
-SD_FACTOR = 1.3
+LONG_STEP = 1.15
+"""Root of the step's length along the normal, in voxels, from which on the reaches grow."""
+SD_FACTOR = 1.2
 """The patches' own standard deviations are this much too small, by comparison with ellipsoids."""
 FLOOR = 0.06
 """Least standard deviation of a crossing along the normal, in voxels: a quadric is not the shape itself."""
@@ -73,16 +75,30 @@ def fitted_surface(mask: Volume, start: FittedSurface, chosen: NDArray[np.bool_]
     coarse, axes = mean_spacing_mm(mask.grid), mask.grid.affine[:3, :3]
     which = np.ones(len(start.sd_mm), bool) if chosen is None else chosen.copy()
     vertices, normals, sd = start.surface.vertices_mm.copy(), start.normals.copy(), start.sd_mm.copy()
-    for reaches, count in ((REACHES, NEIGHBOURS), (WIDE_REACHES, WIDE_NEIGHBOURS)):
-        if not which.any():
-            break
-        near = _nearest(points / coarse, vertices[which] / coarse, count, max(reaches))
-        for _ in range(ROUNDS):
-            fitted = _fitted(vertices[which], normals[which], near, points, steps, coarse, reaches, axes)
-            vertices[which], normals[which], sd[which], misfit = fitted
-        # Residuals far smaller than stairs leave: the patch lies on a single step and must be wider to see the next.
-        which[which] = misfit < LONE_STEP
+    for group, wider in _by_slope(normals, axes / coarse):
+        wanted = which & group
+        for reaches, count in ((REACHES, NEIGHBOURS), (WIDE_REACHES, WIDE_NEIGHBOURS)):
+            if not wanted.any():
+                break
+            wide = tuple(wider * reach for reach in reaches)
+            near = _nearest(points / coarse, vertices[wanted] / coarse, round(count * wider**2), max(wide))
+            for _ in range(ROUNDS):
+                fitted = _fitted(vertices[wanted], normals[wanted], near, points, steps, coarse, wide, axes)
+                vertices[wanted], normals[wanted], sd[wanted], misfit = fitted
+            # Residuals far smaller than stairs leave: the patch lies on a single step and must be wider.
+            wanted[wanted] = misfit < LONE_STEP
     return FittedSurface(Surface(vertices, start.surface.faces), normals, sd)
+
+
+def _by_slope(normals: FloatArray, axes: FloatArray) -> list[tuple[NDArray[np.bool_], float]]:
+    """Vertices in groups by how long a step is along their normal, each with the factor of its reaches.
+
+    Stairs of steps h are sqrt(2 R h) wide: where the surface lies along thick slices, patches must be wider to see as
+    many steps as elsewhere.
+    """
+    factor = np.sqrt(np.maximum(np.abs(normals @ axes).max(axis=1), 1.0))
+    long = factor > LONG_STEP
+    return [(~long, 1.0), (long, float(factor.max()))]
 
 
 def mean_spacing_mm(grid: Grid) -> float:
@@ -116,10 +132,12 @@ def vertex_normals(surface: Surface) -> FloatArray:
 
 def _nearest(points: FloatArray, vertices: FloatArray, most: int, reach: float) -> NDArray[np.int64]:
     """Numbers of the nearest crossings of each vertex, nearest first, -1 at the end; lengths in voxels."""
+    import numba
     from scipy.spatial import cKDTree
 
     count = min(most, len(points))
-    away, near = cKDTree(points).query(vertices, k=count, distance_upper_bound=reach)
+    threads = numba.get_num_threads()
+    away, near = cKDTree(points).query(vertices, k=count, distance_upper_bound=reach, workers=threads)
     return np.where(np.isfinite(away), near, -1).reshape(len(vertices), count)
 
 

@@ -25,7 +25,7 @@ FITTED_WITHIN_VOXELS = 1.5
 FITTED_SHARE = 0.25
 """And no more than this share of the surface: on a plateau any part of it gives the minimum."""
 FITTED_LEAST = 300
-PATCH_VOXELS2 = 20.0
+PATCH_VOXELS2 = 60.0
 """Area of the surface, in squared voxels, over which the errors of the fit go together."""
 REST_VOXELS = 0.04
 """Error that no fit knows of, in voxels."""

@@ -146,11 +146,12 @@ def mask_surface(mask: Volume, blur_voxels: float = MASK_BLUR_VOXELS) -> Surface
 
 
 def _at_volume(field: FloatArray, grid: Grid, pad: int, goal_ml: float) -> Surface | None:
-    """Iso-surface of ``field`` that encloses ``goal_ml``, by bisection on the level."""
+    """Iso-surface of ``field`` that encloses ``goal_ml``: from the level that as many voxels exceed, by bisection."""
     low, high = 0.02, min(0.98, 0.98 * float(field.max()))
     surface = None
+    count = min(max(round(goal_ml / grid.voxel_volume_ml), 1), field.size)
+    level = float(np.clip(np.partition(field, field.size - count, axis=None)[field.size - count], low, high))
     for _ in range(10):
-        level = 0.5 * (low + high)
         surface = _marching_cubes(field, level, grid, pad)
         if surface is None or surface.volume_ml < goal_ml:
             high = level
@@ -158,6 +159,7 @@ def _at_volume(field: FloatArray, grid: Grid, pad: int, goal_ml: float) -> Surfa
             low = level
         if surface is not None and abs(surface.volume_ml / goal_ml - 1.0) < 2e-3:
             return surface
+        level = 0.5 * (low + high)
     # The goal lies outside the bracket: too thin a mask for this blur.
     return surface if surface is not None and abs(surface.volume_ml / goal_ml - 1.0) < 0.05 else None
 

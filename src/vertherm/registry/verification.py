@@ -242,6 +242,14 @@ def _date(text: str, number: int) -> None:
 
 def _calibration(document: Mapping[str, Any]) -> dict[tuple[str, str, str], Mapping[str, Any]]:
     lines = document.get("calibration") or []
+    needed = ("target", "examination", "metric")
+    if not isinstance(lines, list) or not all(isinstance(line, Mapping) and set(needed) <= set(line) for line in lines):
+        raise InputError(
+            "This is no verification.",
+            where="calibration",
+            got=type(lines).__name__,
+            expected=f"a list of rows with {', '.join(needed)}",
+        )
     return {(str(line["target"]), str(line["examination"]), str(line["metric"])): line for line in lines}
 
 

@@ -42,6 +42,11 @@ class TargetView:
         rows = [view.row for view in self.visits]
         return next((row for row in rows if row.coverage != "not assessed"), rows[-1])
 
+    @property
+    def suspected(self) -> list[TargetExamination]:
+        """Every examination that suggests progression, not only the last."""
+        return [view.row for view in self.visits if view.row.progression == "suggested"]
+
 
 def write_verify_page(followup: Followup, document: Verification, path: Path) -> None:
     """Write ``verify.html``: one file, no script, no request to anywhere.
@@ -61,7 +66,10 @@ def _worst(document: Verification) -> str:
         return "stop"
     targets = {row.target for row in document.rows}
     covered = {row.target for row in document.rows if row.coverage == "covered with margin"}
-    followed = all(row.coverage != "not assessed" or row.progression == "not seen" for row in document.rows)
+    followed = all(
+        row.registration.status == "ok" and (row.coverage != "not assessed" or row.progression == "not seen")
+        for row in document.rows
+    )
     return "green" if covered == targets and followed else "warn"
 
 

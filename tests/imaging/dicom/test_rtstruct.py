@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -192,3 +193,13 @@ def test_a_structure_set_over_a_dicom_series(tmp_path: Path) -> None:
     rtstruct_file(tmp_path / "rt.dcm", {"bone": [box]})
     (segment,) = read_rtstruct(tmp_path / "rt.dcm", ct)
     np.testing.assert_array_equal(on_grid(segment.mask, ct.grid), ct.data == 300)
+
+
+def test_contours_of_no_region_are_refused(tmp_path: Path) -> None:
+    """They would vanish without a word."""
+    rtstruct_file(tmp_path / "rt.dcm", {"disc": [circle(5.3, -4.2, 100, 9.0)]})
+    ds = pydicom.dcmread(tmp_path / "rt.dcm")
+    ds.ROIContourSequence[0].ReferencedROINumber = 99
+    ds.save_as(tmp_path / "rt.dcm")
+    with pytest.raises(InputError, match="belong to no region"):
+        read_rtstruct(tmp_path / "rt.dcm", ct_of())

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from tests.imaging.dicom_maker import FRAME, enhanced_file, phantom_hu, rtstruct_file, series
@@ -200,6 +201,39 @@ def test_a_list_of_members_that_lies_about_its_size_is_refused(tmp_path: Path) -
     archive.write_bytes(data + b"\0" * 10)
     with pytest.raises(InputError), open_source(archive):
         pass
+
+
+def test_a_list_of_members_that_hides_behind_two_sizes_is_refused(tmp_path: Path) -> None:
+    """zipfile believes the 64-bit record wherever its locator stands, whatever the plain record says."""
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as out:
+        for number in range(200):
+            out.writestr(f"{number:03d}" + "n" * 200, "b")
+    data = archive.read_bytes()
+    end = data.rfind(b"PK\x05\x06")
+    size, start = struct.unpack_from("<II", data, end + 12)
+    record = struct.pack("<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 200, 200, size, start)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, end, 1)
+    plain = bytearray(data[end:])
+    struct.pack_into("<I", plain, 12, 47)
+    archive.write_bytes(data[:end] + record + locator + bytes(plain))
+    assert len(zipfile.ZipFile(archive).infolist()) == 200
+    with pytest.raises(InputError, match="list of members"), open_source(archive, limits=Limits(members=10)):
+        pass
+
+
+def test_large_elements_are_not_kept_with_the_headers(tmp_path: Path) -> None:
+    """A folder of small files that unpack to large private elements must not fill the memory."""
+    series(tmp_path, phantom_hu())
+    for path in tmp_path.iterdir():
+        ds = pydicom.dcmread(path)
+        ds.private_block(0x29, "BLOBS", create=True).add_new(0x10, "OB", bytes(3 * 2**20))
+        ds.save_as(path)
+    with open_source(tmp_path) as source:
+        for header in source.headers:
+            assert header.text("SeriesDescription") == "made by code"
+            assert header.data.get((0x0029, 0x1010)) is None
+    assert read_ct(tmp_path).data.shape[2] == 6
 
 
 def test_a_broken_file_is_listed_but_never_passed_over_by_a_reader(tmp_path: Path) -> None:

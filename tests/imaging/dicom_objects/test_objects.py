@@ -206,6 +206,27 @@ def test_report_says_the_marks_first_and_refers_to_segments(series: Maker, marks
     assert text.count("Referenced Segment") == 2
 
 
+def test_values_that_differ_have_codes_that_differ() -> None:
+    """Signs and other alphabets leave nothing of a value in a code; an empty code is invalid."""
+    values = ["-5 mm", "5 mm", "≥ 5 mm", "< 5 mm", "治療後", "24 h", "24 H.", "a" * 30, "a" * 31]
+    found = [codes.own(value, value).value for value in values]
+    assert len(set(found)) == len(found)
+    assert all(0 < len(code) <= 16 for code in found)
+
+
+def test_long_words_are_not_cut(series: Maker, marks: Marks, tmp_path: Path) -> None:
+    reason = "contrast to noise 2.1 between the middle of the zone and its surroundings at best, 4 needed, and more"
+    dataset = write_report(series(), [Group("治療後", (), (("no treated zone because", reason),))], marks)
+    path = saved(dataset, tmp_path, "long")
+    assert violations(path) == []
+    said = [
+        item.ConceptCodeSequence[0].CodeMeaning
+        for item in pydicom.dcmread(path).ContentSequence[-1].ContentSequence[-1].ContentSequence
+        if item.ValueType == "CODE"
+    ]
+    assert " ".join(said) == reason
+
+
 def test_picture_and_report_page(series: Maker, marks: Marks, tmp_path: Path) -> None:
     source = series()
     pixels = np.random.default_rng(0).integers(0, 255, (31, 41, 3), dtype=np.uint8)

@@ -188,6 +188,9 @@ def test_retrieval_refuses_what_is_missing_or_too_much(kind: str, orthanc: Ortha
     out = tmp_path / "out"
     with archive(orthanc, kind, max_instances=3) as there:
         send(there, [series.folder])
+    with archive(orthanc, kind, max_instances=2) as there, pytest.raises(ArchiveError, match="more rows than allowed"):
+        there.find_instances(series.study, series.uid)
+    with archive(orthanc, kind, max_instances=3) as there:
         with pytest.raises(ArchiveError, match="does not hold"):
             fetch(there, series.study, generate_uid(), out)
         with pytest.raises(InputError, match="no SeriesInstanceUID"):

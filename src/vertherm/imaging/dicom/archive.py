@@ -11,7 +11,7 @@ from pathlib import Path, PureWindowsPath
 from vertherm.core.errors import InputError
 from vertherm.imaging.dicom.safe import MIB, Limits, begins_as_dicom, too_large
 
-_END, _END64 = b"PK\x05\x06", b"PK\x06\x06"
+_END, _LOCATOR64 = b"PK\x05\x06", b"PK\x06\x07"
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _OTHER_ARCHIVES = (b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ\x00")
 _DIRECTORY_BYTES_A_MEMBER = 512
@@ -75,9 +75,11 @@ def _bounded_directory(archive: Path, packed: int, limits: Limits, where: str) -
     if at < 0:
         return  # zipfile says that this is no archive
     (size,) = struct.unpack_from("<I", tail, at + 12)
-    if size == 0xFFFFFFFF:
-        at64 = tail.rfind(_END64, 0, at)
-        size = struct.unpack_from("<Q", tail, at64 + 40)[0] if at64 >= 0 else packed
+    if tail[max(at - 20, 0) : at].startswith(_LOCATOR64):
+        # zipfile believes this record whatever the other one says.
+        size = max(size, struct.unpack_from("<Q", tail, at - 76 + 40)[0] if at >= 76 else packed)
+    elif size == 0xFFFFFFFF:
+        size = packed
     allowed = limits.members * _DIRECTORY_BYTES_A_MEMBER
     if min(size, packed) > allowed:
         raise too_large(where, "The list of members", f"{size} bytes", f"{allowed} bytes")

@@ -100,8 +100,15 @@ def _rois(header: Header) -> list[_Roi]:
             roi.observation = item
     for item in header.items("ROIContourSequence"):
         roi = found.get(int(item.number("ReferencedROINumber") or 0))
-        for contour in item.items("ContourSequence") if roi is not None else ():
-            assert roi is not None
+        if roi is None:
+            raise InputError(
+                "Contours of a structure set belong to no region.",
+                where=header.where,
+                got=f"region number {item.text('ReferencedROINumber') or 'missing'}",
+                expected=f"one of: {', '.join(str(number) for number in found) or 'none listed'}",
+                advice="export the structure set again",
+            )
+        for contour in item.items("ContourSequence"):
             _add(roi, contour)
     stated = header.uid("FrameOfReferenceUID")
     for roi in found.values():

@@ -209,4 +209,7 @@ def _volume(stack: _Image, slices: Slices, first: Header, where: str, outside: f
     affine[:3] = LPS_RAS @ lps[:3]
     data = np.ascontiguousarray(stack.transpose(2, 1, 0))
     shape = (data.shape[0], data.shape[1], data.shape[2])
-    return Volume(data, Grid(shape, affine, first.uid("FrameOfReferenceUID")), where)
+    said = " ".join(first.text(name) for name in ("SeriesDescription", "ImageComments"))
+    # Whoever reads the volume sees by its source that a program made it; the file's name may not say so.
+    source = f"{where} (SYNTHETIC)" if "SYNTHETIC" in said.upper() else where
+    return Volume(data, Grid(shape, affine, first.uid("FrameOfReferenceUID")), source)

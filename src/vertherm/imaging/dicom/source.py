@@ -11,12 +11,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vertherm.core.errors import InputError
 from vertherm.core.warnings import ImagingWarning
 from vertherm.imaging.dicom.archive import is_zip, shown, unpack
 from vertherm.imaging.dicom.header import SEGMENTATION, STRUCTURE_SET, Header
 from vertherm.imaging.dicom.safe import LIMITS, Limits, is_dicom, read_header, too_large, unreadable
+
+KEPT_BYTES = 2**20
+"""Of one element of a header; larger ones hold nothing that describes an image."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,15 @@ def _scanned(
     return Source(path, tuple(headers), tuple(broken), others, tuple(notes))
 
 
+def _light(dataset: Any) -> Any:
+    """Without private blobs and the like: nobody reads them here, and a folder of them would fill the memory."""
+    for tag in list(dataset.keys()):
+        value = dataset.get_item(tag).value
+        if isinstance(value, bytes) and len(value) > KEPT_BYTES:
+            del dataset[tag]
+    return dataset
+
+
 def _header(file: Path, where: str, limits: Limits, wanted: bool) -> Header | None:
     if not is_dicom(file):
         # Other files may lie beside a series, but one named like a slice must be one: an end slice that is cut to
@@ -207,7 +220,7 @@ def _header(file: Path, where: str, limits: Limits, wanted: bool) -> Header | No
         if wanted or file.suffix.lower() in (".dcm", ".ima"):
             raise unreadable(where, ValueError("it does not begin as DICOM"))
         return None
-    header = Header(file, read_header(file, limits, where=where), where)
+    header = Header(file, _light(read_header(file, limits, where=where)), where)
     if not header.sop_class:
         raise unreadable(where, EOFError("the file ends within its header"))
     return header

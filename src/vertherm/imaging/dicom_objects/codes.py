@@ -45,17 +45,19 @@ def property_type(kind: str, name: str) -> Any:
 
 
 def own(value: str, meaning: str) -> Any:
-    """A term of our own scheme; code values hold 16 characters at most."""
+    """A term of our own scheme; code values hold 16 characters at most, and differ where the values do."""
     from pydicom.sr.coding import Code
 
     short = re.sub(r"[^A-Z0-9]+", "_", value.upper()).strip("_")
-    return Code(short if len(short) <= 16 else _shortened(short), SCHEME, meaning[:64])
+    whole = short == value.upper().replace(" ", "_") and 0 < len(short) <= 16
+    return Code(short if whole else _shortened(short, value), SCHEME, meaning[:64])
 
 
-def _shortened(text: str) -> str:
+def _shortened(text: str, value: str) -> str:
+    """With a hash of the value: signs and other alphabets leave nothing, or the same, of different values."""
     import zlib
 
-    return f"{text[:9]}_{zlib.crc32(text.encode()) & 0xFFFFFF:06X}"
+    return f"{text[:9] or 'TERM'}_{zlib.crc32(value.encode()) & 0xFFFFFF:06X}"
 
 
 def laterality(side: Side) -> Any | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ UNITS = {
     "MHz": ("MHz", "megahertz"),
 }
 """UCUM code and meaning by our own sign."""
+MEANING = 64
 PLANNED = ("ablation plan", "Prediction of a microwave ablation")
 FOLLOWED = ("ablation follow-up", "Follow-up imaging of a microwave ablation")
 
@@ -135,7 +137,10 @@ def _group(number: int, group: Group, marks: Marks, segmentation: Any | None, so
             uid=marks.uid("group", str(number), group.name), identifier=group.name[:64]
         ),
         "measurements": [_measurement(item) for item in group.numbers if math.isfinite(item.value)] or None,
-        "qualitative_evaluations": [_evaluation(name, value) for name, value in group.words if value] or None,
+        "qualitative_evaluations": [
+            _evaluation(name, part) for name, value in group.words for name, part in _lines(name, value)
+        ]
+        or None,
     }
     side = codes.laterality(group.side)
     if side is not None:
@@ -163,6 +168,12 @@ def _measurement(item: Number) -> Any:
     code, meaning = UNITS[item.unit]
     value = float(f"{item.value:.6g}")
     return hd.sr.Measurement(name=codes.own(item.name, item.name), value=value, unit=Code(code, "UCUM", meaning))
+
+
+def _lines(name: str, value: str) -> list[tuple[str, str]]:
+    """A coded meaning holds 64 characters: longer texts go on in further items."""
+    parts = textwrap.wrap(value, MEANING)
+    return [(name if number == 0 else f"{name} ({number + 1})", part) for number, part in enumerate(parts)]
 
 
 def _evaluation(name: str, value: str) -> Any:

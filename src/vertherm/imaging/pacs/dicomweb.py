@@ -119,9 +119,18 @@ class DicomwebArchive:
         found = self._anywhere(sorted(asked))
         left = {(one.study_uid, one.series_uid) for one in instances if one.sop_uid not in found}
         for study_uid, series_uid in sorted(left):
-            rows = self.find_instances(study_uid, series_uid)
+            rows = self._of_series(study_uid, series_uid)
             found.update((row.sop_uid, row) for row in rows if row.sop_uid in asked)
         return found
+
+    def _of_series(self, study_uid: str, series_uid: str) -> tuple[InstanceRow, ...]:
+        """Instances of a series; some archives answer 404 for one that they do not hold."""
+        try:
+            return self.find_instances(study_uid, series_uid)
+        except ArchiveError as error:
+            if error.status != 404:
+                raise
+            return ()
 
     def retrieve(
         self, study_uid: str, series_uid: str, folder: Path, limits: Limits, wanted: Sequence[InstanceRow] = ()
@@ -189,7 +198,12 @@ class DicomwebArchive:
             rows = self._searched(what, lambda: page(len(found)))
             new = {str(row.get(key, "")): row for row in rows if str(row.get(key, "")) not in found}
             found.update(new)
-            if not new or len(found) > self.settings.max_instances:
+            if len(found) > self.settings.max_instances:
+                raise ArchiveError(
+                    "The archive answers with more rows than allowed.", where=what,
+                    expected=f"at most {self.settings.max_instances}", advice="ask for less",
+                )  # fmt: skip
+            if not new:
                 return list(found.values())
 
     def _searched(self, what: str, search: Callable[[], list[dict[str, Any]]]) -> list[Any]:
