@@ -124,6 +124,18 @@ def test_wrong_input(
     assert all_bytes(tmp_path) == before
 
 
+def test_key_that_others_can_read(tmp_path: Path, key: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The user is told on stderr; the result is the same."""
+    source = save(tmp_path / "in", ct())
+    key.chmod(0o644)
+    assert run(source, "-o", tmp_path / "a", "--key", key) == 0
+    assert "others can read the key" in capsys.readouterr().err
+    key.chmod(0o600)
+    assert run(source, "-o", tmp_path / "b", "--key", key) == 0
+    assert "others can read" not in capsys.readouterr().err
+    assert all_bytes(tmp_path / "a") == all_bytes(tmp_path / "b")
+
+
 def test_output_is_checked_before_a_key_is_made(tmp_path: Path) -> None:
     source = save(tmp_path / "in", ct())
     assert run(source, "-o", source / "out", "--key", tmp_path / "key", "--new-key") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -74,10 +75,18 @@ def the_key(path: Path | None, make: bool, output: Path) -> bytes:
             "The key would lie in the output.", where=str(path), advice="keep it where the output never goes"
         )
     if not make:
-        return load_key(path)
+        secret = load_key(path)
+        if path is not None and others_read(path):
+            typer.echo(f"Note: others can read the key {path}; chmod 600 keeps it to you.", err=True)
+        return secret
     if path is None:
         raise InputError("A new key needs a file.", expected="--key FILE", advice="name one with --key")
     return make_key(path)
+
+
+def others_read(path: Path) -> bool:
+    """True where a file's permissions let others than its owner read it; only POSIX systems tell."""
+    return os.name == "posix" and bool(path.stat().st_mode & 0o077)
 
 
 def tell(outcome: Outcome, profile: Profile, output: Path, json_out: bool) -> None:

@@ -18,7 +18,7 @@ from vertherm.imaging.deidentify.run import Outcome, deidentify
 KEY = bytes(range(32))
 CT = "1.2.840.10008.5.1.4.1.1.2"
 ENCODINGS = ("utf-8", "latin-1", "shift_jis", "iso2022_jp", "euc_kr", "gb18030", "utf-16-le", "iso8859_5", "iso8859_7")
-_OWN = re.compile(rb"2\.25\.\d+|p[0-9a-f]{20}")
+_OWN = re.compile(rb"2\.25\.\d+|p[0-9a-f]{20}|19000101(?:000000)?")
 
 
 def ct(**elements: Any) -> FileDataset:
@@ -108,7 +108,7 @@ def done(tmp_path: Path, *objects: FileDataset, key: bytes = KEY, **options: Any
 
 
 def holds(data: bytes, text: str) -> bool:
-    """True where bytes hold a text in any encoding and case, UIDs and pseudonyms of the program left out."""
+    """True where bytes hold a text in any encoding and case, what the program writes itself left out."""
     plain = _OWN.sub(b"", data)
     forms = {text, text.upper(), text.lower(), text.title()}
     for form in forms:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from vertherm.imaging.deidentify import codes, dates
-from vertherm.imaging.deidentify.descriptors import TELLING, cleaned
+from vertherm.imaging.deidentify.descriptors import cleaned
 from vertherm.imaging.deidentify.elements import (
     BYTES,
     REMOVED,
@@ -21,10 +21,10 @@ from vertherm.imaging.deidentify.elements import (
     resolve,
     values,
     well_formed,
-    written,
 )
 from vertherm.imaging.deidentify.identifiers import Identifiers
-from vertherm.imaging.deidentify.pixels import checked_pixels
+from vertherm.imaging.deidentify.judging import identifying, split_over
+from vertherm.imaging.deidentify.pixels import NEEDED, checked_pixels
 from vertherm.imaging.deidentify.profile import Profile
 from vertherm.imaging.deidentify.pseudonyms import Pseudonyms
 from vertherm.imaging.deidentify.tables import PRIVATE, Kept, Row, kept, registered, row_of, safe_private, type_of
@@ -125,6 +125,8 @@ class _Walk:
         row, keep = row_of(tag), kept().get(tag)
         keyword = row.keyword if row is not None else keep.keyword if keep is not None else ""
         kind = type_of(self.iod, parent, keyword) if keyword else "3"
+        if keyword in NEEDED:
+            raise Refused("An attribute that places or scales the pixels holds what may not stay.", keyword)
         return self._fallback(tag, (row.vr if row else keep.vr if keep else "UN"), {"1": "D", "2": "Z", "3": "X"}[kind])
 
     def _fallback(self, tag: int, vr: str, letter: str, element: Any = None) -> Any:
@@ -299,6 +301,8 @@ class _Walk:
 
         given = values(element)
         good = [self._plain(element.VR, value) for value in given]
+        if split_over(element, self.identifiers):
+            return None
         if all(good):
             self.made.counts["kept"] += 1
             return element
@@ -310,18 +314,7 @@ class _Walk:
         return None
 
     def _plain(self, vr: str, value: Any) -> bool:
-        return well_formed(vr, value) and not self._identifying(vr, value)
-
-    def _identifying(self, vr: str, value: Any) -> bool:
-        if vr in ("DS", "IS"):
-            return self.identifiers.is_number(written(value))
-        if vr in TEXTS:
-            return self.identifiers.inside(str(value)) or bool(TELLING.search(str(value)))
-        if vr in ("CS", "AS"):
-            return self.identifiers.inside(str(value))
-        if vr in BYTES:
-            return isinstance(value, bytes) and self.identifiers.in_bytes(value)
-        return False
+        return well_formed(vr, value) and not identifying(vr, value, self.identifiers)
 
     def _sequence(self, element: Any, parent: str) -> Any:
         from pydicom.dataelem import DataElement

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from vertherm.imaging.deidentify.identifiers import Identifiers, fold
+from vertherm.imaging.deidentify.identifiers import Identifiers
+from vertherm.imaging.deidentify.spelling import fold
 from vertherm.imaging.deidentify.tables import words
 
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-z]*\.?"
@@ -19,7 +20,7 @@ TELLING = re.compile(
     re.IGNORECASE,
 )
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)?[^\W\d_]*|[^\W\d_]+\d*[^\W_]*")
-_LEVEL = re.compile(r"c[1-7]|t(?:h|[1-9]|h[1-9]|h?1[0-2])|d(?:[1-9]|1[0-2])|l[1-6]|s[1-5]")
+_LEVEL = re.compile(r"c[1-7]|th?(?:[1-9]|1[0-2])|d(?:[1-9]|1[0-2])|l[1-6]|s[1-5]")
 _MEASURE = re.compile(r"\d{1,3}(?:[.,]\d{1,2})?(mm|cm|ml|s|ms|kv|ma|t|hz|min|deg|w)")
 _NUMBER = re.compile(r"\d{1,3}(?:[.,]\d{1,2})?")
 _UNITS = frozenset(["mm", "cm", "ml", "s", "sec", "ms", "kv", "ma", "t", "hz", "min", "deg", "w"])

@@ -16,8 +16,15 @@ _ACCEPTED = {
 _TIME = {"shift": "MODIFIED", "keep": "UNMODIFIED", "remove": "REMOVED"}
 
 
-def mark(dataset: Any, profile: Profile, pseudonym: str, accepted: set[str]) -> list[str]:
+def mark(dataset: Any, profile: Profile, pseudonym: str, accepted: set[str], *, before: str = "") -> list[str]:
     """Write the marks of de-identification, and the pseudonym where no element held it.
+
+    Args:
+        dataset: the cleaned object.
+        profile: what was asked for.
+        pseudonym: of the patient.
+        accepted: kinds that the object is of and that were accepted.
+        before: LongitudinalTemporalInformationModified of the input: dates that were moved before are not original now.
 
     Returns:
         The texts written, which are no trace of the input.
@@ -34,9 +41,12 @@ def mark(dataset: Any, profile: Profile, pseudonym: str, accepted: set[str]) -> 
         item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
         items.append(item)
     dataset.DeidentificationMethodCodeSequence = items
-    dataset.LongitudinalTemporalInformationModified = _TIME[profile.dates]
+    times = (
+        before if before == "REMOVED" or (before == "MODIFIED" and profile.dates == "keep") else _TIME[profile.dates]
+    )
+    dataset.LongitudinalTemporalInformationModified = times
     written = [text for item in items for text in (item.CodeValue, item.CodeMeaning)]
-    return [*method, *written, pseudonym, "YES", "DCM", _TIME[profile.dates]]
+    return [*method, *written, pseudonym, "YES", "DCM", times]
 
 
 def set_characters(dataset: Any) -> None:

@@ -8,6 +8,34 @@ from typing import Any
 
 from vertherm.imaging.deidentify.elements import Refused
 
+NEEDED = frozenset(
+    [
+        "BitsAllocated",
+        "BitsStored",
+        "Columns",
+        "ContourData",
+        "DoseGridScaling",
+        "FrameOfReferenceTransformationMatrix",
+        "GridFrameOffsetVector",
+        "GridResolution",
+        "HighBit",
+        "ImageOrientationPatient",
+        "ImagePositionPatient",
+        "ImagerPixelSpacing",
+        "NumberOfFrames",
+        "PhotometricInterpretation",
+        "PixelRepresentation",
+        "PixelSpacing",
+        "RealWorldValueIntercept",
+        "RealWorldValueSlope",
+        "RescaleIntercept",
+        "RescaleSlope",
+        "Rows",
+        "SamplesPerPixel",
+        "VectorGridData",
+    ]
+)
+"""Attributes without which pixels or contours would lie elsewhere or mean something else: never replaced by a dummy."""
 _BITS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 _ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 from vertherm.imaging.deidentify.elements import Refused
@@ -9,7 +10,11 @@ from vertherm.imaging.deidentify.identifiers import elements
 from vertherm.imaging.deidentify.profile import Profile
 from vertherm.imaging.deidentify.tables import refused_kinds, storage_classes
 
-_HEAD_NECK = ("HEAD", "NECK", "BRAIN", "SKULL", "FACE", "ORBIT", "SINUS", "CSPINE", "CERVICAL", "WHOLEBODY")
+_HEAD_NECK = (
+    "HEAD", "NECK", "BRAIN", "SKULL", "FACE", "ORBIT", "SINUS", "CSPINE", "CERVICAL", "WHOLEBODY",
+    "KOPF", "SCHAEDEL", "SCHÄDEL", "HALS", "HWS", "CRANE", "CRÂNE", "TETE", "TÊTE",
+)  # fmt: skip
+_WHERE = ("BodyPartExamined", "StudyDescription", "SeriesDescription", "ProtocolName")
 SR = ("sr", "key-object-selection-document")
 
 
@@ -52,10 +57,17 @@ def _reasons(dataset: Any, iod: str, profile: Profile) -> list[tuple[str, str, s
         "image_type": (_texts(dataset, "ImageType"), "ImageType"),
         "modality": ([_text(dataset, "Modality")], "Modality"),
         "conversion": ([_text(dataset, "ConversionType")], "ConversionType"),
+        # Pages with names are also stored as images of a scanner; reports without pixels are none.
+        "description": ([_text(dataset, "SeriesDescription")] if "PixelData" in dataset else [], "SeriesDescription"),
+        # A segmentation in colours is a label map; a CT or MR in colours is a picture that a program made.
+        "colour": (
+            _texts(dataset, "PhotometricInterpretation") if iod.endswith("-image") else [],
+            "PhotometricInterpretation",
+        ),
     }
     for kind in refused_kinds():
         values, tag = kinds[kind.what]
-        if kind.value in values:
+        if any(fnmatchcase(value, kind.value) for value in values):
             found.append((f"Refused: {kind.reason}.", tag, kind.accept))
     if _embedded_overlay(dataset):
         found.append(("Overlay planes lie in the pixel data.", "OverlayBitPosition", "burnt-in"))
@@ -76,16 +88,18 @@ def _embedded_overlay(dataset: Any) -> bool:
     for tag in list(dataset.keys()):
         if 0x6000 <= tag.group <= 0x60FF and tag.element == 0x0102:
             value = dataset[tag].value
-            if isinstance(value, int) and value > 0 and (tag.group, 0x3000) not in dataset:
+            # Under another VR it is a stream of bytes; zero says that the overlay lies elsewhere.
+            if any(value) if isinstance(value, bytes) else value not in (None, "", 0):
                 return True
     return False
 
 
 def shows_head(dataset: Any) -> bool:
-    """True where the header says head or neck: a face may be rebuilt from the volume."""
-    told = " ".join(_text(dataset, name) for name in ("BodyPartExamined", "StudyDescription", "SeriesDescription"))
+    """True where the header says head or neck, or a recognizable face: it may be rebuilt from the volume."""
+    regions = (_text(item, "CodeMeaning") for item in dataset.get("AnatomicRegionSequence") or ())
+    told = " ".join([*(_text(dataset, name) for name in _WHERE), *regions])
     told = told.upper().replace(" ", "").replace("-", "")
-    return any(part in told for part in _HEAD_NECK)
+    return _text(dataset, "RecognizableVisualFeatures") == "YES" or any(part in told for part in _HEAD_NECK)
 
 
 def _text(dataset: Any, keyword: str) -> str:

@@ -17,6 +17,7 @@ HEAD_NOTE = (
     "clean recognizable visual features is not claimed)"
 )
 PIXEL_NOTE = "pixels were not searched for burnt-in text: look at some images of every series before they leave"
+UID_NOTE = "UIDs were retained: many hold the date, the time and the serial number of the device"
 
 
 def document(outcome: Outcome, profile: Profile) -> dict[str, Any]:
@@ -24,6 +25,8 @@ def document(outcome: Outcome, profile: Profile) -> dict[str, Any]:
     notes = [PIXEL_NOTE]
     if outcome.heads:
         notes.append(f"{outcome.heads} {HEAD_NOTE}")
+    if "uids" in profile.retain:
+        notes.append(UID_NOTE)
     return {
         "schema_version": 1,
         "profile": f"PS3.15 {EDITION} Basic Application Level Confidentiality Profile",

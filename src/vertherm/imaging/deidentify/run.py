@@ -199,7 +199,8 @@ class _Run:
         _need_uids(cleaned)
         if self._document(dataset, cleaned, accepted):
             made.counts["document accepted"] += 1
-        made.values.update(mark(cleaned, self.profile, pseudonym, accepted))
+        before = str(dataset.get("LongitudinalTemporalInformationModified") or "")
+        made.values.update(mark(cleaned, self.profile, pseudonym, accepted, before=before))
         set_characters(cleaned)
         target = folder / pseudonym / cleaned.StudyInstanceUID / cleaned.SeriesInstanceUID
         self._save(cleaned, dataset, target / f"{cleaned.SOPInstanceUID}.dcm", made.values, accepted)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from vertherm.imaging.deidentify.descriptors import TELLING
-from vertherm.imaging.deidentify.elements import BYTES, TEXTS, Refused, written
-from vertherm.imaging.deidentify.identifiers import Identifiers, elements, values_of
+from vertherm.imaging.deidentify.elements import BYTES, TEXTS, Refused, values, written
+from vertherm.imaging.deidentify.identifiers import Identifiers, Unreadable, elements, values_of
+from vertherm.imaging.deidentify.judging import BINARY, binary_number, split_over
 from vertherm.imaging.deidentify.tables import registered
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -23,7 +24,7 @@ def sweep(path: Path, identifiers: Identifiers, made: set[str], *, document_acce
         document_accepted: an encapsulated document was accepted as it is.
 
     Raises:
-        Refused: names the attribute that holds one.
+        Refused: names the attribute that holds one, or that cannot be read.
     """
     import pydicom
 
@@ -31,12 +32,15 @@ def sweep(path: Path, identifiers: Identifiers, made: set[str], *, document_acce
         if any(stream.read(128)):
             raise Refused("The preamble is not empty.", "preamble")
     dataset = pydicom.dcmread(path)
-    for part in (dataset.file_meta, dataset):
-        for element in elements(part):
-            if element.keyword == "EncapsulatedDocument" and document_accepted:
-                continue
-            if element.VR != "SQ" and _leaks(element, identifiers, made):
-                raise Refused("An identifying string would remain.", f"{element.tag} {element.keyword}".strip())
+    try:
+        for part in (dataset.file_meta, dataset):
+            for element in elements(part, strict=True):
+                if element.keyword == "EncapsulatedDocument" and document_accepted:
+                    continue
+                if element.VR != "SQ" and _leaks(element, identifiers, made):
+                    raise Refused("An identifying string would remain.", f"{element.tag} {element.keyword}".strip())
+    except Unreadable as error:
+        raise Refused("An element of the result cannot be read again.", str(error)) from error
 
 
 def _leaks(element: Any, identifiers: Identifiers, made: set[str]) -> bool:
@@ -45,6 +49,10 @@ def _leaks(element: Any, identifiers: Identifiers, made: set[str]) -> bool:
         return element.is_undefined_length and identifiers.in_bytes(element.value)
     if element.VR in BYTES:
         return isinstance(element.value, bytes) and identifiers.in_bytes(element.value)
+    if element.VR in BINARY:
+        return any(binary_number(value, identifiers) for value in values(element))
+    if split_over(element, identifiers) and not set(values_of(element)) <= made:
+        return True
     return any(_value_leaks(element, value, identifiers, made) for value in values_of(element) if value)
 
 
