@@ -224,6 +224,8 @@ def _coverage_words(visit: Visit, coverage: d.Coverage) -> str:
         words += f"; not judged: only {100 * seen.shown:.0f} % of the lesion and the margin lie inside the image"
     elif visit.compared_with:
         words += f"; coverage is judged on {visit.compared_with}, because treated zones shrink"
+    elif coverage == "not covered" and m.minimum_mm >= 0.0:
+        words += "; not shown to be covered, because the band reaches below 0 mm"
     elif coverage == "not assessed":
         words += f"; not called covered, because the registration is doubtful: {'; '.join(seen.registration.reasons)}"
     return words
