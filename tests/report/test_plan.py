@@ -294,7 +294,7 @@ def test_report_shows_protection_and_thermocouples(monkeypatch: pytest.MonkeyPat
 # ---- print ----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("which", ["plan", "access"])
 def test_no_table_is_wider_than_an_a4_page(which: str) -> None:
-    """A4 with margins of 12 mm: 186 mm, 703 CSS pixels, for every table, with the longest names a scan brings."""
+    """A4 landscape less margins: 273 mm, 1032 CSS pixels, for every table, with the longest names a scan brings."""
     from weasyprint import HTML
 
     found = fabricated_plan.result()
@@ -310,8 +310,9 @@ def test_no_table_is_wider_than_an_a4_page(which: str) -> None:
         )
     widths = []
     for sheet in HTML(string=rendered).render().pages:
+        assert (sheet.width, sheet.height) == pytest.approx((297 / 25.4 * 96, 210 / 25.4 * 96))
         for box in sheet._page_box.descendants():
             if type(box).__name__ == "TableBox":
                 widths.append(box.position_x + box.margin_width())
     assert len(widths) >= 4
-    assert max(widths) <= 210 / 25.4 * 96 - 12 / 25.4 * 96 + 1
+    assert max(widths) <= 297 / 25.4 * 96 - 12 / 25.4 * 96 + 1

@@ -21,6 +21,7 @@ from vertherm.review import (
     subgroups,
     table_one,
     texts,
+    zones,
 )
 from vertherm.review.analyst import Analyst
 from vertherm.review.cohort import Cohort, Frames, cohort
@@ -81,6 +82,7 @@ def _sections(series: Cohort, run: Analyst, progress: Progress) -> list[Section]
         lambda: models.section(series, run),
         lambda: missing.section(series, run),
         lambda: local_control.section(series, run),
+        lambda: zones.section(series, run),
         lambda: complications.section(series, run),
         lambda: neurology.section(series, run),
         lambda: subgroups.section(series, run),

@@ -25,12 +25,19 @@ QUANTITIES = {
     "extent across the antenna": ("short_mm", "predicted_short_mm"),
 }
 """Treated and predicted field by quantity."""
-NOTE = (
-    "Ratio: treated over predicted, each lesion once, at its first examination with a confirmed zone. Geometric mean "
-    "with 95 % interval (logarithms; standard error robust to several lesions of one patient, Student's t); limits of "
-    "agreement: mean -+ 1.96 standard deviations of the logarithms. Fewer than "
-    f"{LEAST} patients: shown, not called calibrated."
-)
+
+
+def note(level: float = 0.95) -> str:
+    """What the ratios are, in words; ``level`` is that of the interval of the mean."""
+    return (
+        "Ratio: treated over predicted, each lesion once, at its first examination with a confirmed zone. Geometric "
+        f"mean with {100 * level:g} % interval (logarithms; standard error robust to several lesions of one patient, "
+        "Student's t); limits of agreement: mean ± 1.96 standard deviations of the logarithms. Fewer than "
+        f"{LEAST} patients: shown, not called calibrated."
+    )
+
+
+NOTE = note()
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Ratio:
         n: lesions.
         patients: patients with them.
         mean: geometric mean of the ratios.
-        low, high: its 95 % interval; None with one patient.
+        low, high: its interval, 95 % unless told otherwise; None with one patient.
         agreement_low, agreement_high: limits of agreement; None with one lesion.
         calibrated: five patients or more.
     """
@@ -68,11 +75,12 @@ class DeviceRow:
     ratio: Ratio
 
 
-def device_record(frames: Mapping[str, pd.DataFrame]) -> list[DeviceRow]:
+def device_record(frames: Mapping[str, pd.DataFrame], level: float = 0.95) -> list[DeviceRow]:
     """Ratios by series, device, metric and quantity; series are never pooled.
 
     Args:
         frames: tables of the registry as `Registry.frames` gives them.
+        level: of the interval of the mean.
 
     Returns:
         Rows sorted by series, device and metric; zones without volume or extent are left out of that quantity.
@@ -85,7 +93,7 @@ def device_record(frames: Mapping[str, pd.DataFrame]) -> list[DeviceRow]:
             known = part[(part[seen] > 0) & (part[predicted] > 0)]
             if len(known):
                 logs = np.log(known[seen].to_numpy(float) / known[predicted].to_numpy(float))
-                ratio = ratio_of(logs, known["patient_key"].to_numpy(object))
+                ratio = ratio_of(logs, known["patient_key"].to_numpy(object), level)
                 rows.append(DeviceRow(series, synthetic == "yes", device, metric, quantity, ratio))
     return rows
 
