@@ -11,7 +11,8 @@ def row(examination: str = CT, target: str = "target", **more: Any) -> dict[str,
     """One lesion at one examination: covered, with zone, margin, cement and two metrics."""
     return {
         "target": target, "level": "L2", "examination": examination, "date": "2023-03-02", "days": 0, "modality": "CT",
-        "contrast": True, "frame_uid": "", "files": {}, "registration": {"status": "ok", "reasons": [], "error_mm": 0.4, "matrix": None},
+        "contrast": True, "frame_uid": "", "files": {},
+        "registration": {"status": "ok", "reasons": [], "error_mm": 0.4, "matrix": None},
         "coverage": "covered", "words": "", "no_zone": "", "tumour": None, "findings": [],
         "zone": {"given": False, "volume_ml": 14.5, "long_mm": 36.0, "short_mm": 27.5, "cnr": 6.0, "edge_sd_mm": 0.7,
                  "hidden": 0.0, "notes": []},

@@ -73,8 +73,8 @@ def recist(measures: Sequence[Measure]) -> Suggestion:
     smallest = min(measure.size.longest_mm for measure in measures[:-1])
     now = last.size.longest_mm
     words = (
-        f"longest diameter of the whole lesion {first.size.longest_mm:.1f} mm at first, {smallest:.1f} mm at its smallest, "
-        f"now {now:.1f} mm"
+        f"longest diameter of the whole lesion {first.size.longest_mm:.1f} mm at first, "
+        f"{smallest:.1f} mm at its smallest, now {now:.1f} mm"
     )
     rise = now - smallest
     if now == 0.0:

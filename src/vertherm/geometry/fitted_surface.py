@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from vertherm.geometry.surface import Surface, cropped, mask_surface
 from vertherm.geometry.volume import FloatArray, Grid, Volume
 
-NEIGHBOURS = 130
-REACHES = (6.0, 4.5)
+NEIGHBOURS = 150
+REACHES = (7.0, 5.0)
 """In voxels: the widest patch that still describes its crossings is taken. Stairs of a surface along the grid are
 sqrt(2 R) voxels wide: a narrow patch would see one step only, a wide one cuts off what is strongly bent."""
 WIDE_REACHES = (11.0, 7.0)
@@ -29,7 +29,7 @@ LONE_STEP = 0.65
 WORST_MISFIT = 1.4
 LONG_STEP = 1.15
 """Root of the step's length along the normal, in voxels, from which on the reaches grow."""
-SD_FACTOR = 1.2
+SD_FACTOR = 1.25
 """The patches' own standard deviations are this much too small, by comparison with ellipsoids."""
 FLOOR = 0.06
 """Least standard deviation of a crossing along the normal, in voxels: a quadric is not the shape itself."""
