@@ -21,6 +21,7 @@ class Part(StrEnum):
     treatment = "treatment"
     work_precision = "work-precision"
     margin = "margin"
+    registration = "registration"
     ensemble = "ensemble"
     access = "access"
     plan = "plan"

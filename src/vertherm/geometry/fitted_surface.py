@@ -19,7 +19,7 @@ from vertherm.geometry.surface import Surface, cropped, mask_surface
 from vertherm.geometry.volume import FloatArray, Grid, Volume
 
 NEIGHBOURS = 150
-REACHES = (7.0, 5.0)
+REACHES = (6.0, 4.5)
 """In voxels: the widest patch that still describes its crossings is taken. Stairs of a surface along the grid are
 sqrt(2 R) voxels wide: a narrow patch would see one step only, a wide one cuts off what is strongly bent."""
 WIDE_REACHES = (11.0, 7.0)
