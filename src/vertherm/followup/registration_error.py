@@ -20,9 +20,6 @@ BLOCK_MM = 12.0
 FLOOR_SHARE = {"CT": 0.005, "MR": 0.05}
 """Standard deviation an axis, in voxel edges of the coarser scan, that no residual shows: interpolation, kernels, and
 in an MR edges that signal and HU put at different places."""
-SPREAD = 0.85
-"""Of the blocks' spread that is error: what differs from block to block but balances within each scan (kernels) counts
-in it as well. Calibrated on pairs with known motion, see docs/theory/registration.md."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +67,19 @@ class MotionError:
         return np.asarray(radius * t.ppf(0.5 + share / 2.0, max(self.freedom, 1)) / normal)
 
 
+def stiffness(fit: Fit) -> FloatArray:
+    """How the scores answer to a change of each parameter: (parameters, parameters).
+
+    Noise steepens gradients and would make a fit look stiffer than it is. Each scan has its own noise, so products of
+    one scan's gradient with the other's are free of it: (a + b)(a + b)/4 - (a - b)(a - b)/4 = (ab + ba)/2.
+    """
+    scaled = (fit.residual / (TUNING * fit.scale)) ** 2
+    slope = np.where(fit.used, (1.0 - 3.0 * scaled) / (1.0 + scaled) ** 3, 0.0)
+    out = (fit.rows * slope[:, None]).T @ fit.rows
+    out[:6, :6] -= (fit.apart * slope[:, None]).T @ fit.apart
+    return np.asarray(out)
+
+
 def motion_error(fit: Fit, voxel_mm: float, modality: str, rng: np.random.Generator) -> MotionError | None:
     """The error of a fit, from the spread of its scores over blocks of space.
 
@@ -82,9 +92,7 @@ def motion_error(fit: Fit, voxel_mm: float, modality: str, rng: np.random.Genera
     Returns:
         None where there are too few blocks, or the points do not fix all six parameters.
     """
-    scaled = (fit.residual / (TUNING * fit.scale)) ** 2
-    slope = np.where(fit.used, (1.0 - 3.0 * scaled) / (1.0 + scaled) ** 3, 0.0)
-    normal = (fit.rows * slope[:, None]).T @ fit.rows
+    normal = stiffness(fit)
     scores = fit.rows * (fit.weight * fit.residual)[:, None]
     _, block = np.unique(np.floor(fit.points / BLOCK_MM + rng.random(3)).astype(int), axis=0, return_inverse=True)
     sums = np.stack([np.bincount(block.ravel(), column) for column in scores.T], axis=1)
@@ -98,6 +106,6 @@ def motion_error(fit: Fit, voxel_mm: float, modality: str, rng: np.random.Genera
     if count < factors + 3 or float(np.linalg.eigvalsh(alike)[0]) < 1e-4:
         return None
     inverse = np.linalg.inv(alike) / np.outer(size, size)
-    spread = SPREAD * (sums.T @ sums) * count / (count - factors)
+    spread = (sums.T @ sums) * count / (count - factors)
     covariance = (inverse @ spread @ inverse)[:6, :6]
     return MotionError(covariance, fit.motion.centre_mm, FLOOR_SHARE[modality] * voxel_mm, count - factors)

@@ -35,6 +35,7 @@ class Fit:
         weight: (n,) of each residual; 0 where not used.
         rows: (n, 6 + factors) derivative of the model: 3 shifts (per mm), 3 turns (per radian), then the factors of
             the intensities (CT: gain, offset).
+        apart: (n, 6) half of what the gradients of both images differ by, as in the first six columns of ``rows``.
         scale: robust standard deviation of the residual.
         covered: share of the points that the follow-up covers.
         similarity: correlation of the two images over the used points (polygon: with what it expects).
@@ -50,6 +51,7 @@ class Fit:
     residual: FloatArray
     weight: FloatArray
     rows: FloatArray
+    apart: FloatArray
     scale: float
     covered: float
     similarity: float
@@ -139,8 +141,8 @@ def compare(
     columns, slopes = _line(model) if knots is None else _polygon(model, arm, knots)
     factors, residual, weight, scale = _intensities(columns, seen, used)
     # Mean of both gradients: the step is right to second order (efficient second-order minimisation).
-    both = 0.5 * ((slopes @ factors)[:, None] * slope + moving.gradient(there) @ motion.turn)
-    rows = np.column_stack([-both, -np.cross(arm, both), columns])
+    expected, observed = (slopes @ factors)[:, None] * slope, moving.gradient(there) @ motion.turn
+    both, apart = 0.5 * (expected + observed), 0.5 * (expected - observed)
     return Fit(
         points=points,
         motion=motion,
@@ -151,11 +153,17 @@ def compare(
         expected=columns @ factors,
         residual=residual,
         weight=weight,
-        rows=rows,
+        rows=np.column_stack([_by_motion(both, arm), columns]),
+        apart=_by_motion(apart, arm),
         scale=scale,
         covered=float(covered.mean()),
         similarity=correlation((model if knots is None else columns @ factors)[used], seen[used]),
     )
+
+
+def _by_motion(gradient: FloatArray, arm: FloatArray) -> FloatArray:
+    """Derivative of a residual by three shifts and three turns."""
+    return np.column_stack([-gradient, -np.cross(arm, gradient)])
 
 
 def correlation(a: FloatArray, b: FloatArray) -> float:

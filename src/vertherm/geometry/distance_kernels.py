@@ -72,3 +72,55 @@ def squared_distances(points, triangles, starts, centres, radii, out):  # type: 
             for t in range(starts[b], starts[b + 1]):
                 best = min(best, _squared_distance(px, py, pz, triangles[t]))
         out[n] = best
+
+
+@numba.njit(cache=True)
+def triangles_around(vertices, faces):  # type: ignore[no-untyped-def]
+    """Triangles around each of a number of vertices: those of vertex i are ``around[starts[i]:starts[i + 1]]``."""
+    starts = np.zeros(vertices + 1, np.int64)
+    for t in range(len(faces)):
+        for corner in range(3):
+            starts[faces[t, corner] + 1] += 1
+    starts = np.cumsum(starts)
+    around, filled = np.empty(3 * len(faces), np.int64), starts.copy()
+    for t in range(len(faces)):
+        for corner in range(3):
+            around[filled[faces[t, corner]]] = t
+            filled[faces[t, corner]] += 1
+    return starts, around
+
+
+@numba.njit(cache=True, parallel=True)
+def walk_to_nearest(points, begin, vertices, faces, starts, around, squared, nearest):  # type: ignore[no-untyped-def]
+    """Walk over a mesh from vertices near each point to the nearest triangle.
+
+    Args:
+        points: (n, 3).
+        begin: (n, k) vertices to begin at; the walks' best counts.
+        vertices, faces: (v, 3), (m, 3).
+        starts, around: see :func:`triangles_around`.
+        squared: (n,) squared distances, out.
+        nearest: (n,) nearest corner of the nearest triangle, out.
+    """
+    for n in numba.prange(len(points)):
+        squared[n] = np.inf
+        triangle, corners = np.empty((3, 3)), np.empty(3)
+        for first in begin[n]:
+            here, best, moved = first, np.inf, True
+            while moved:
+                moved, there = False, here
+                for place in range(starts[here], starts[here + 1]):
+                    t = around[place]
+                    for corner in range(3):
+                        triangle[corner] = vertices[faces[t, corner]]
+                    found = _squared_distance(points[n, 0], points[n, 1], points[n, 2], triangle)
+                    if found < best:
+                        best, moved = found, True
+                        for corner in range(3):
+                            d = triangle[corner] - points[n]
+                            corners[corner] = _dot(d[0], d[1], d[2], d[0], d[1], d[2])
+                        there = faces[t, np.argmin(corners)]
+                moved = moved and there != here
+                here = there
+            if best < squared[n]:
+                squared[n], nearest[n] = best, here

@@ -8,6 +8,60 @@ import numpy as np
 TERMS = 6
 
 
+@numba.njit(cache=True, parallel=True)
+def gather(vertices, points, order, starts, shape, corner, cell, reach, near):  # type: ignore[no-untyped-def]
+    """Points within a reach of each vertex, the nearest of them where there are too many.
+
+    Args:
+        vertices: (n, 3).
+        points: (m, 3).
+        order: (m,) points cell by cell.
+        starts: first of each cell's in ``order``; cells in C order.
+        shape, corner, cell: (3,) number of cells, (3,) least corner, edge.
+        reach: radius.
+        near: (n, k) numbers of points, -1 after the last; out.
+    """
+    most = near.shape[1]
+    for n in numba.prange(len(vertices)):
+        low, high = np.empty(3, np.int64), np.empty(3, np.int64)
+        for x in range(3):
+            low[x] = max(int(np.floor((vertices[n, x] - reach - corner[x]) / cell)), 0)
+            high[x] = min(int(np.floor((vertices[n, x] + reach - corner[x]) / cell)), shape[x] - 1)
+        room = 4 * most
+        found, away, count = np.empty(room, np.int64), np.empty(room), 0
+        for i in range(low[0], high[0] + 1):
+            for j in range(low[1], high[1] + 1):
+                row = (i * shape[1] + j) * shape[2]
+                for place in range(starts[row + low[2]], starts[row + high[2] + 1]):
+                    p = order[place]
+                    square = 0.0
+                    for x in range(3):
+                        square += (points[p, x] - vertices[n, x]) ** 2
+                    if square > reach * reach:
+                        continue
+                    if count == room:
+                        # Full: the nearest stay, the others make room.
+                        limit = np.partition(away, most - 1)[most - 1]
+                        count = _kept(found, away, count, limit, most)
+                    found[count], away[count] = p, square
+                    count += 1
+        if count > most:
+            limit = np.partition(away[:count], most - 1)[most - 1]
+            count = _kept(found, away, count, limit, most)
+        near[n, :count] = found[:count]
+
+
+@numba.njit(cache=True)
+def _kept(found, away, count, limit, most):  # type: ignore[no-untyped-def]
+    """Move the entries up to a limit to the front, at most so many; their number."""
+    kept = 0
+    for c in range(count):
+        if away[c] <= limit and kept < most:
+            found[kept], away[kept] = found[c], away[c]
+            kept += 1
+    return kept
+
+
 @numba.njit(cache=True)
 def _solve(matrix, right):  # type: ignore[no-untyped-def]
     """Cholesky in place: ``right`` becomes the solution; the first entry of the inverse is returned."""
@@ -42,7 +96,7 @@ def _solve(matrix, right):  # type: ignore[no-untyped-def]
     return variance
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, fastmath=True)
 def _patch(vertex, normal, first, second, near, points, steps, reach, floor, solution):  # type: ignore[no-untyped-def]
     """One patch: its coefficients into ``solution``; variance of its middle and reduced chi square.
 
@@ -123,7 +177,7 @@ def fit_patches(  # type: ignore[no-untyped-def]
 
     Args:
         vertices, normals, first, second: (n, 3), frames at the vertices.
-        near: (n, k) numbers of the nearest crossings, nearest first, -1 at the end.
+        near: (n, k) numbers of the nearest crossings, -1 after the last.
         points, steps: (m, 3) crossings and the steps across them.
         reaches: widest first.
         floor: least standard deviation of a crossing.

@@ -11,6 +11,8 @@ grid, because there the stairs are wider than the blur.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,13 @@ from numpy.typing import NDArray
 from vertherm.geometry.surface import Surface, cropped, mask_surface
 from vertherm.geometry.volume import FloatArray, Grid, Volume
 
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
+
+LANDMARK_EDGES = 4.0
+"""Edge of the cubes that have one."""
+WALKS = 4
+"""To the nearest place on a surface, from the nearest vertices."""
 NEIGHBOURS = 150
 REACHES = (6.0, 4.5)
 """In voxels: the widest patch that still describes its crossings is taken. Stairs of a surface along the grid are
@@ -33,6 +42,8 @@ SD_FACTOR = 1.25
 """The patches' own standard deviations are this much too small, by comparison with ellipsoids."""
 FLOOR = 0.06
 """Least standard deviation of a crossing along the normal, in voxels: a quadric is not the shape itself."""
+CELLS = 2
+"""A reach is so many cells long, in which crossings are found."""
 ROUNDS = 2
 BLUR_VOXELS = 1.2
 BLURRED_SD = 0.12
@@ -52,6 +63,56 @@ class FittedSurface:
     surface: Surface
     normals: FloatArray
     sd_mm: FloatArray
+
+    @cached_property
+    def _landmarks(self) -> tuple[NDArray[np.int64], cKDTree]:
+        """Vertices to begin walks at, and their tree: one in each cube of a few edges for each octant of the normal.
+
+        So the two sides of a cleft, and the wall of a small hole, all have their own.
+        """
+        from scipy.spatial import cKDTree
+
+        vertices = self.surface.vertices_mm
+        edge = np.sqrt(self.surface.area_mm2 / len(vertices))
+        cell = np.floor((vertices - vertices.min(axis=0)) / (LANDMARK_EDGES * edge)).astype(np.int64)
+        across = cell.max(axis=0) + 1
+        octant = (self.normals > 0.0) @ np.array([1, 2, 4])
+        key = ((cell[:, 0] * across[1] + cell[:, 1]) * across[2] + cell[:, 2]) * 8 + octant
+        _, which = np.unique(key, return_index=True)
+        return which, cKDTree(vertices[which])
+
+    @cached_property
+    def _around(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        from vertherm.geometry.distance_kernels import triangles_around
+
+        starts, around = triangles_around(len(self.surface.vertices_mm), self.surface.faces)
+        return starts, around
+
+    def nearest(
+        self, points: FloatArray, among: NDArray[np.bool_] | None = None
+    ) -> tuple[FloatArray, NDArray[np.int64]]:
+        """Distance in mm from points (n, 3), and the vertex next to the nearest place: by a walk down the mesh.
+
+        Args:
+            points: RAS mm.
+            among: (m,) vertices to begin from, the nearest of them. Left out: landmarks, which is five times as fast
+                where the surface lies around the points, as a zone around a lesion, and right for all but some points
+                in a thousand beside holes and clefts of a few voxels.
+        """
+        from scipy.spatial import cKDTree
+
+        from vertherm.geometry.distance_kernels import walk_to_nearest
+
+        vertices, faces = self.surface.vertices_mm, self.surface.faces
+        if among is None:
+            which, tree = self._landmarks
+        else:
+            which = np.flatnonzero(among)
+            tree = cKDTree(vertices[which])
+        _, begin = tree.query(points, k=[*range(1, min(WALKS, len(which)) + 1)])
+        squared, near = np.empty(len(points)), np.zeros(len(points), np.int64)
+        walk_to_nearest(points, which[begin], vertices, faces, *self._around, squared, near)
+        return np.sqrt(squared), near
 
 
 def blurred_surface(mask: Volume) -> FittedSurface | None:
@@ -123,22 +184,24 @@ def crossings(mask: Volume) -> tuple[FloatArray, FloatArray]:
 def vertex_normals(surface: Surface) -> FloatArray:
     """Outward unit vectors at the vertices: means of the triangles around, weighted by area."""
     a, b, c = np.moveaxis(surface.triangles_mm, 1, 0)
-    normals = np.zeros_like(surface.vertices_mm)
-    across = np.cross(b - a, c - a)
-    for corner in range(3):
-        np.add.at(normals, surface.faces[:, corner], across)
+    across = np.repeat(np.cross(b - a, c - a), 3, axis=0)
+    corners, count = surface.faces.ravel(), len(surface.vertices_mm)
+    normals = np.stack([np.bincount(corners, part, count) for part in across.T], axis=1)
     return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12))
 
 
 def _nearest(points: FloatArray, vertices: FloatArray, most: int, reach: float) -> NDArray[np.int64]:
-    """Numbers of the nearest crossings of each vertex, nearest first, -1 at the end; lengths in voxels."""
-    import numba
-    from scipy.spatial import cKDTree
+    """Numbers of the nearest crossings of each vertex, in any order, -1 at the end; lengths in voxels."""
+    from vertherm.geometry.fit_kernels import gather
 
-    count = min(most, len(points))
-    threads = numba.get_num_threads()
-    away, near = cKDTree(points).query(vertices, k=count, distance_upper_bound=reach, workers=threads)
-    return np.where(np.isfinite(away), near, -1).reshape(len(vertices), count)
+    cell = np.floor((points - points.min(axis=0)) / (reach / CELLS)).astype(np.int64)
+    shape = cell.max(axis=0) + 1
+    key = (cell[:, 0] * shape[1] + cell[:, 1]) * shape[2] + cell[:, 2]
+    order = np.argsort(key, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=int(shape.prod())))])
+    near = np.full((len(vertices), min(most, len(points))), -1, np.int64)
+    gather(vertices, points, order, starts, shape, points.min(axis=0), reach / CELLS, reach, near)
+    return near
 
 
 def _fitted(

@@ -126,9 +126,7 @@ def _depth_in(barriers: Barriers, points: FloatArray) -> FloatArray:
 
 def _meets_bone(points: FloatArray, edge: FittedSurface, barriers: Barriers) -> NDArray[np.bool_]:
     """Where the zone's edge next to a point borders on allowed bone: there the plain margin holds."""
-    from scipy.spatial import cKDTree
-
-    _, near = cKDTree(edge.surface.vertices_mm).query(points)
+    _, near = edge.nearest(points)
     beyond = edge.surface.vertices_mm[near] + 0.5 * float(barriers.bone.grid.spacing_mm.max()) * edge.normals[near]
     return np.asarray(_depth_in(barriers, beyond) > 0.0)
 

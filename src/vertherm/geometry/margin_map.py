@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from vertherm.core.errors import InputError
 from vertherm.geometry.fitted_surface import FittedSurface, blurred_surface, fitted_surface, mean_spacing_mm
 from vertherm.geometry.margin_barriers import BarrierMargin, Barriers, within_barriers
-from vertherm.geometry.margins import distances_mm
 from vertherm.geometry.surface import Surface
-from vertherm.geometry.volume import FloatArray, Volume
+from vertherm.geometry.volume import FloatArray, Grid, Volume
 
 FITTED_WITHIN_VOXELS = 1.5
 """Points whose first margin exceeds the smallest by no more are measured finely."""
@@ -97,15 +96,17 @@ def margin_map(
     if edge is None:
         return _no_zone(start.surface, goal_mm)
     voxel = max(float(lesion.grid.spacing_mm.max()), float(zone.grid.spacing_mm.max()))
-    first = signed_distances(start.surface.vertices_mm, edge, zone)
+    first, _ = _measured(start.surface.vertices_mm, edge, zone)
     eligible = first <= first.min() + FITTED_WITHIN_VOXELS * voxel
     chosen = _lowest(first, eligible)
     body = fitted_surface(lesion, start, chosen)
-    edge = fitted_surface(zone, edge, _facing(edge, body, chosen, first, voxel))
+    facing = _facing(edge, body, chosen, first, voxel)
+    edge = fitted_surface(zone, edge, facing)
     margins = first.copy()
-    margins[chosen] = signed_distances(body.surface.vertices_mm[chosen], edge, zone)
+    margins[chosen], near = _measured(body.surface.vertices_mm[chosen], edge, zone, facing)
     worst = int(np.argmin(np.where(chosen, margins, np.inf)))
-    own = _own_sd(body, edge, chosen, voxel)
+    # Of both surfaces.
+    own = np.sqrt(body.sd_mm[chosen] ** 2 + edge.sd_mm[near] ** 2 + (REST_VOXELS * voxel) ** 2)
     areas = body.surface.vertex_areas_mm2
     # Where only a part of what is eligible was fitted, the rest would have had its chances too.
     chances = float(areas[eligible].sum() / areas[chosen].sum())
@@ -143,20 +144,22 @@ def classes_of(margins: FloatArray, areas: FloatArray, goal_mm: float) -> tuple[
 
 def signed_distances(points: FloatArray, edge: FittedSurface, zone: Volume) -> FloatArray:
     """Distances to the zone's edge, positive inside the zone."""
-    away = distances_mm(points, edge.surface)
-    return np.where(_inside(points, edge, zone, away), away, -away)
+    return _measured(points, edge, zone, np.ones(len(edge.sd_mm), bool))[0]
 
 
-def _inside(points: FloatArray, edge: FittedSurface, zone: Volume, away: FloatArray) -> NDArray[np.bool_]:
-    """By the mask; within two voxels of the edge by the side of its normal, which the mask's stairs would miss."""
-    from scipy.spatial import cKDTree
+def _measured(
+    points: FloatArray, edge: FittedSurface, zone: Volume, among: NDArray[np.bool_] | None = None
+) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Signed distances, and the edge's vertices next to the nearest places (see ``FittedSurface.nearest``).
 
+    The side is the mask's; within two voxels of the edge that of its normal, which the mask's stairs would miss.
+    """
+    away, near = edge.nearest(points, among)
     inside = zone.sample(points, order=0, outside=0.0) > 0.5
     close = away < 2.0 * float(zone.grid.spacing_mm.max())
-    _, near = cKDTree(edge.surface.vertices_mm).query(points[close])
-    side = np.einsum("nx,nx->n", points[close] - edge.surface.vertices_mm[near], edge.normals[near])
-    inside[close] = side < 0.0
-    return np.asarray(inside)
+    beside = points[close] - edge.surface.vertices_mm[near[close]]
+    inside[close] = np.einsum("nx,nx->n", beside, edge.normals[near[close]]) < 0.0
+    return np.where(inside, away, -away), near
 
 
 def _lowest(margins: FloatArray, eligible: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -174,16 +177,9 @@ def _facing(
     from scipy.spatial import cKDTree
 
     reach = np.abs(margins[chosen]) + 2.0 * voxel
-    away, near = cKDTree(body.surface.vertices_mm[chosen]).query(edge.surface.vertices_mm)
-    return np.asarray(away <= reach[near])
-
-
-def _own_sd(body: FittedSurface, edge: FittedSurface, chosen: NDArray[np.bool_], voxel_mm: float) -> FloatArray:
-    """Standard deviation of the margins at the chosen vertices, from both surfaces."""
-    from scipy.spatial import cKDTree
-
-    _, near = cKDTree(edge.surface.vertices_mm).query(body.surface.vertices_mm[chosen])
-    return np.asarray(np.sqrt(body.sd_mm[chosen] ** 2 + edge.sd_mm[near] ** 2 + (REST_VOXELS * voxel_mm) ** 2))
+    tree = cKDTree(body.surface.vertices_mm[chosen])
+    away, near = tree.query(edge.surface.vertices_mm, distance_upper_bound=float(reach.max()))
+    return np.asarray(away <= np.append(reach, -1.0)[near])
 
 
 @dataclass(frozen=True)
@@ -217,13 +213,38 @@ def _band(margins: FloatArray, sd_mm: FloatArray, patches: FloatArray, other_sd_
 
 
 def _coverage(lesion: Volume, zone: Volume) -> float:
-    """Share of the lesion's volume inside the zone, with 27 points a voxel."""
+    """Share of the lesion's volume inside the zone, with 27 points in each voxel that the zone's edge may cut."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
     index = np.argwhere(lesion.data.astype(bool)).astype(np.float64)
-    field = zone.with_data(zone.data.astype(np.float32))
-    inside = 0
+    # As far as the points and the interpolation between zone voxels may reach from the nearest voxel.
+    reach = 1 + int(np.ceil(lesion.grid.spacing_mm.sum() / 3.0 / zone.grid.spacing_mm.min()))
+    centres = lesion.grid.world(index)
+    field = _around(zone, centres, reach + 1)
+    if field is None:
+        return 0.0
+    # Beyond the grid nothing is treated: its rim is an edge as well.
+    most, least = (
+        extreme(field.data, 2 * reach + 1, mode="constant", cval=0.0) for extreme in (maximum_filter, minimum_filter)
+    )
+    cut = field.with_data(most - least).sample(centres, order=0, outside=1.0) > 0.5
+    inside = 27 * int((field.sample(centres[~cut], order=0, outside=0.0) > 0.5).sum())
     for shift in np.stack(np.meshgrid(*3 * [[-1 / 3, 0.0, 1 / 3]], indexing="ij"), axis=-1).reshape(-1, 3):
-        inside += int((field.sample(lesion.grid.world(index + shift), outside=0.0) > 0.5).sum())
+        inside += int((field.sample(lesion.grid.world(index[cut] + shift), outside=0.0) > 0.5).sum())
     return inside / (27 * len(index))
+
+
+def _around(zone: Volume, points: FloatArray, voxels: int) -> Volume | None:
+    """The part of a mask around points, as numbers; None where its grid is elsewhere."""
+    places = np.rint(zone.grid.index(points)).astype(int)
+    first = np.maximum(places.min(axis=0) - voxels, 0)
+    last = np.minimum(places.max(axis=0) + voxels + 1, zone.data.shape)
+    if (first >= last).any():
+        return None
+    data = (zone.data[tuple(slice(*span) for span in zip(first, last, strict=True))] != 0).astype(np.float32)
+    affine = zone.grid.affine.copy()
+    affine[:3, 3] = zone.grid.world(first.astype(float))
+    return Volume(data, Grid((data.shape[0], data.shape[1], data.shape[2]), affine, zone.grid.frame), zone.source)
 
 
 def _no_zone(surface: Surface, goal_mm: float) -> MarginMap:

@@ -12,6 +12,8 @@ from vertherm.geometry.volume import FloatArray, Grid, Volume
 
 MASK_BLUR_VOXELS = 1.0
 """Blur of a mask before its surface is taken: wide enough to melt the stairs, too narrow to round a lesion."""
+NEAR_LEVEL = 0.05
+"""Of a blurred mask: voxels this close to a level tell how the volume changes with it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +47,8 @@ class Surface:
     @property
     def vertex_areas_mm2(self) -> FloatArray:
         """A third of the area of the triangles around each vertex, shape (n,): weights for means over the surface."""
-        weights = np.zeros(len(self.vertices_mm))
-        np.add.at(weights, self.faces, np.repeat(self.triangle_areas_mm2[:, None] / 3.0, 3, axis=1))
-        return weights
+        thirds = np.repeat(self.triangle_areas_mm2 / 3.0, 3)
+        return np.asarray(np.bincount(self.faces.ravel(), thirds, len(self.vertices_mm)), np.float64)
 
     @property
     def volume_ml(self) -> float:
@@ -146,20 +147,29 @@ def mask_surface(mask: Volume, blur_voxels: float = MASK_BLUR_VOXELS) -> Surface
 
 
 def _at_volume(field: FloatArray, grid: Grid, pad: int, goal_ml: float) -> Surface | None:
-    """Iso-surface of ``field`` that encloses ``goal_ml``: from the level that as many voxels exceed, by bisection."""
+    """Iso-surface of ``field`` that encloses ``goal_ml``.
+
+    From the level that as many voxels exceed; then by how many voxels lie around that level, kept within a bracket.
+    """
     low, high = 0.02, min(0.98, 0.98 * float(field.max()))
     surface = None
-    count = min(max(round(goal_ml / grid.voxel_volume_ml), 1), field.size)
-    level = float(np.clip(np.partition(field, field.size - count, axis=None)[field.size - count], low, high))
+    between = np.sort(field[(field > low) & (field < high)])
+    # As many of those between as there are voxels in the goal, less those that exceed all levels.
+    count = round(goal_ml / grid.voxel_volume_ml) - int(np.count_nonzero(field >= high))
+    level = float(between[-count]) if 0 < count <= len(between) else (high if count <= 0 else low)
     for _ in range(10):
         surface = _marching_cubes(field, level, grid, pad)
-        if surface is None or surface.volume_ml < goal_ml:
+        volume = 0.0 if surface is None else surface.volume_ml
+        if surface is not None and abs(volume / goal_ml - 1.0) < 2e-3:
+            return surface
+        if volume < goal_ml:
             high = level
         else:
             low = level
-        if surface is not None and abs(surface.volume_ml / goal_ml - 1.0) < 2e-3:
-            return surface
-        level = 0.5 * (low + high)
+        inner, outer = np.searchsorted(between, (level - NEAR_LEVEL, level + NEAR_LEVEL))
+        slope = max(int(outer - inner), 1) * grid.voxel_volume_ml / (2.0 * NEAR_LEVEL)
+        step = level + (volume - goal_ml) / slope
+        level = step if low < step < high else 0.5 * (low + high)
     # The goal lies outside the bracket: too thin a mask for this blur.
     return surface if surface is not None and abs(surface.volume_ml / goal_ml - 1.0) < 0.05 else None
 
