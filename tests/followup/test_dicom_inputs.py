@@ -125,6 +125,12 @@ def test_an_examination_as_dicom_gives_the_same_numbers(hospital: Hospital) -> N
         assert numbers(row) == pytest.approx(expected, abs=0.02), lines
         assert row.frame_uid
         assert row.registration.status == "ok"
+        assert "registration of one vertebra" in row.registration.method
+        assert row.registration.similarity > 0.9
+        assert row.registration.agreement > 0.95
+        assert row.registration.covered > 0.9
+        assert row.registration.strain < 0.02
+        assert row.margin.beyond_barrier < 0.2
 
 
 def test_a_drawn_zone_as_dicom_gives_the_same_numbers(hospital: Hospital) -> None:

@@ -22,6 +22,11 @@ class RegistrationRow(_Row):
     reasons: list[str]
     error_mm: float | None = Field(description="95 % radius of the error at the lesion, as estimated")
     matrix: list[list[float]] | None = Field(description="planning RAS mm to follow-up RAS mm")
+    method: str = Field("", description="program and method of the registration")
+    similarity: float | None = Field(None, description="correlation of both images (MR: root of its ratio)")
+    agreement: float | None = Field(None, description="the same without the quarter that agrees least")
+    strain: float | None = Field(None, description="greatest principal strain of the vertebra between both images")
+    covered: float | None = Field(None, description="share of the vertebra that the examination shows")
 
 
 class MarginRow(_Row):
@@ -40,6 +45,7 @@ class MarginRow(_Row):
     within_bone_low_mm: float | None
     within_bone_high_mm: float | None
     decided_by_barrier: float | None = Field(description="share of the surface where cortex or canal decides")
+    beyond_barrier: float | None = Field(None, description="share of the surface beyond cortex or in the canal")
 
 
 class ZoneRow(_Row):

@@ -130,12 +130,22 @@ def _row(visit: Visit, first: Any, files: dict[str, str]) -> d.TargetExamination
 
 def _registration(visit: Visit) -> d.RegistrationRow:
     found = visit.examined.registration
+    row = d.RegistrationRow(
+        status=found.status,
+        reasons=list(found.reasons),
+        error_mm=None,
+        matrix=None,
+        method=found.version,
+        similarity=_finite(found.similarity),
+        agreement=_finite(found.agreement),
+        strain=_finite(found.strain),
+        covered=_finite(found.covered),
+    )
     if found.status == "failed":
-        return d.RegistrationRow(status="failed", reasons=list(found.reasons), error_mm=None, matrix=None)
+        return row
     lesion = visit.target.mask
     error = float(np.max(found.error_mm(lesion.grid.world(np.argwhere(lesion.data)))))
-    matrix = np.asarray(found.transform).tolist()
-    return d.RegistrationRow(status=found.status, reasons=list(found.reasons), error_mm=round(error, 3), matrix=matrix)
+    return row.model_copy(update={"error_mm": round(error, 3), "matrix": np.asarray(found.transform).tolist()})
 
 
 def _zone(visit: Visit) -> d.ZoneRow:
@@ -181,6 +191,7 @@ def _margin(margin: MarginMap) -> d.MarginRow:
         within_bone_low_mm=None if bone is None else _finite(bone.low_mm),
         within_bone_high_mm=None if bone is None else _finite(bone.high_mm),
         decided_by_barrier=None if bone is None else round(bone.decided_share, 5),
+        beyond_barrier=None if bone is None else round(bone.breached_share, 5),
     )
 
 
