@@ -12,7 +12,7 @@ import pydicom
 import pytest
 
 from tests.followup.planned_folder import ball, examination, planned_folder, rigid
-from tests.imaging.dicom_series import write_series
+from tests.imaging.dicom_series import write_frames, write_series
 from tests.servers.dicom_tools import numbers, violations
 from vertherm.cli.main import run
 from vertherm.imaging.dicom.rtstruct import read_rtstruct
@@ -171,14 +171,16 @@ def test_damaged_followups_are_refused(folder: Path, tmp_path: Path, capsys: pyt
     assert not (tmp_path / "o").exists()
 
 
-def test_an_mr_examination(folder: Path, tmp_path: Path) -> None:
-    """A drawn zone on an MR: results refer to the MR, and say that a reader drew the zone."""
+@pytest.mark.parametrize("frames", [False, True])
+def test_an_mr_examination(folder: Path, tmp_path: Path, frames: bool) -> None:
+    """A drawn zone on an MR: results refer to the MR (slices, or frames of one file), and say that a reader drew it."""
     native = read_nifti(folder / "SYNTHETIC_day 1_native.nii.gz")
     hu = native.data.astype(float)
     bright = np.where(
         hu < -300, 0.0, 120 + 300 * np.exp(-(((hu - 200) / 180) ** 2)) - 80 * np.exp(-(((hu + 100) / 60) ** 2))
     )
-    series = write_series(native.with_data(bright.astype(np.float32)), tmp_path / "SYNTHETIC_mr", modality="MR")
+    write = write_frames if frames else write_series
+    series = write(native.with_data(bright.astype(np.float32)), tmp_path / "SYNTHETIC_mr", modality="MR")
     zone = read_nifti(folder / "verify" / row_of(folder, "day 1")["files"]["zone_followup"])
     write_nifti(zone, tmp_path / "zone.nii.gz")
     text = f"""

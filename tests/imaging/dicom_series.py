@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydicom.uid import generate_uid
 
-from tests.imaging.dicom_maker import slice_file
+from tests.imaging.dicom_maker import enhanced_file, slice_file
 from vertherm.geometry.volume import Volume
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
@@ -37,4 +37,23 @@ def write_series(volume: Volume, folder: Path, *, modality: str = "CT", **elemen
             SliceThickness=float(spacing[2]),
             **(common | elements),
         )
+    return folder
+
+
+def write_frames(volume: Volume, folder: Path, *, modality: str = "MR") -> Path:
+    """The same as one multi-frame file, last layer first."""
+    folder.mkdir(parents=True)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.grid.affine
+    spacing = volume.grid.spacing_mm
+    layers = np.arange(volume.grid.shape[2])[::-1]
+    shift = 0 if modality == "MR" else 1024
+    enhanced_file(
+        folder / "all.dcm",
+        np.clip(np.rint(volume.data.transpose(2, 1, 0)[layers]) + shift, 0, 65535).astype(np.uint16),
+        (affine[:3, 3] + layers[:, None] * affine[:3, 2]).tolist(),
+        modality=modality,
+        spacing=(float(spacing[1]), float(spacing[0])),
+        orientation=np.concatenate([affine[:3, 0] / spacing[0], affine[:3, 1] / spacing[1]]).tolist(),
+        rescale=(1.0, -float(shift)),
+    )
     return folder

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydicom.uid import generate_uid
 
-from tests.imaging.dicom_maker import slice_file
+from tests.imaging.dicom_maker import enhanced_file, slice_file
 from vertherm.imaging.dicom_objects.marks import Marks
 from vertherm.imaging.dicom_objects.source import SourceSeries, source_series
 
@@ -28,20 +28,27 @@ def cosines(degrees: float) -> tuple[float, ...]:
 
 @pytest.fixture
 def series(tmp_path: Path) -> Maker:
-    """Makes a series of 14 slices of 40 rows and 48 columns, stored in shuffled order."""
+    """Makes a series of 14 slices of 40 rows and 48 columns, stored in shuffled order; ``frames`` in one file."""
 
-    def make(degrees: float = 0.0, name: str = "series", **elements: object) -> SourceSeries:
+    def make(degrees: float = 0.0, name: str = "series", frames: str = "", **elements: object) -> SourceSeries:
         folder = tmp_path / name
         folder.mkdir()
         orientation = np.array(cosines(degrees))
         normal = np.cross(orientation[:3], orientation[3:])
         uid, study = generate_uid(), generate_uid()
         image = np.random.default_rng(0).integers(900, 1200, (14, 40, 48))
-        for k in np.random.default_rng(1).permutation(14):
+        order = np.random.default_rng(1).permutation(14)
+        places = np.array([-30.0, 12.5, 7.25]) + 2.5 * np.arange(14)[:, None] * normal
+        if frames:
+            path = folder / "all.dcm"
+            along, at = orientation.tolist(), places[order].tolist()
+            enhanced_file(path, image[order], at, modality=frames, orientation=along, **elements)
+            return source_series(folder, modality=frames)
+        for k in order:
             slice_file(
                 folder / f"{k}.dcm",
                 image[k],
-                np.array([-30.0, 12.5, 7.25]) + 2.5 * k * normal,
+                places[k],
                 series=uid,
                 orientation=tuple(orientation),
                 StudyInstanceUID=study,

@@ -26,7 +26,7 @@ from vertherm.imaging.dicom_objects.parametric_map import TEMPERATURE, write_par
 from vertherm.imaging.dicom_objects.report_sr import Group, Number, write_report
 from vertherm.imaging.dicom_objects.rtstruct import write_rtstruct
 from vertherm.imaging.dicom_objects.segmentation import WrittenSegment, write_segmentation
-from vertherm.imaging.dicom_objects.source import SourceSeries
+from vertherm.imaging.dicom_objects.source import SourceSeries, source_series
 from vertherm.imaging.synthetic_followup import Ellipsoid
 
 NAMES = ("Müller^Jürgen", "Yamada^Tarou=山田^太郎=やまだ^たろう", "A" * 60 + "^B")
@@ -65,9 +65,11 @@ def plain_bits(path: Path, number: int) -> tuple[NDArray[np.bool_], list[NDArray
     return np.array(chosen), places
 
 
-@pytest.mark.parametrize("degrees", [0.0, 23.0, 180.0])
-def test_segments_come_back_voxel_by_voxel(series: Maker, marks: Marks, tmp_path: Path, degrees: float) -> None:
-    source = series(degrees)
+@pytest.mark.parametrize(("degrees", "frames"), [(0.0, ""), (23.0, ""), (180.0, ""), (23.0, "CT"), (180.0, "MR")])
+def test_segments_come_back_voxel_by_voxel(
+    series: Maker, marks: Marks, tmp_path: Path, degrees: float, frames: str
+) -> None:
+    source = series(degrees, frames=frames)
     written = segments(source)
     path = saved(write_segmentation(source, written, marks), tmp_path, "seg")
     assert violations(path) == []
@@ -141,8 +143,9 @@ def test_label_map(series: Maker, marks: Marks, tmp_path: Path) -> None:
         write_segmentation(source, segments(source), marks, labelmap=True)
 
 
-def test_field_on_its_own_grid_comes_back_exactly(series: Maker, marks: Marks, tmp_path: Path) -> None:
-    source = series(23.0)
+@pytest.mark.parametrize("frames", ["", "CT", "MR"])
+def test_field_on_its_own_grid_comes_back_exactly(series: Maker, marks: Marks, tmp_path: Path, frames: str) -> None:
+    source = series(23.0, frames=frames)
     grid = Grid.isotropic(np.array([-10.0, -20.0, 5.0]), np.array([14.0, 0.0, 16.0]), 1.25, source.grid.frame)
     field = Volume(np.random.default_rng(2).uniform(36.9, 104.0, grid.shape).astype(np.float32), grid)
     path = saved(write_parametric_map(source, field, TEMPERATURE, marks, what="peak"), tmp_path, "pm")
@@ -168,10 +171,12 @@ def test_field_with_holes_is_refused(series: Maker, marks: Marks) -> None:
         write_parametric_map(source, field, TEMPERATURE, marks, what="peak")
 
 
-@pytest.mark.parametrize("degrees", [0.0, 23.0])
-def test_contours_come_back_as_the_mask(series: Maker, marks: Marks, tmp_path: Path, degrees: float) -> None:
+@pytest.mark.parametrize(("degrees", "frames"), [(0.0, ""), (23.0, ""), (23.0, "CT"), (180.0, "MR")])
+def test_contours_come_back_as_the_mask(
+    series: Maker, marks: Marks, tmp_path: Path, degrees: float, frames: str
+) -> None:
     """A ring: the hole is a contour of its own."""
-    source = series(degrees)
+    source = series(degrees, frames=frames)
     lesion, zone = (item.mask for item in segments(source)[:2])
     ring = zone.with_data(zone.data & ~lesion.data)
     path = saved(write_rtstruct(source, [WrittenSegment("ring", codes.ZONE, ring)], marks), tmp_path, "rt")
@@ -186,8 +191,11 @@ def test_contours_come_back_as_the_mask(series: Maker, marks: Marks, tmp_path: P
     assert np.array_equal(found, ring.data)
 
 
-def test_report_says_the_marks_first_and_refers_to_segments(series: Maker, marks: Marks, tmp_path: Path) -> None:
-    source = series()
+@pytest.mark.parametrize("frames", ["", "CT", "MR"])
+def test_report_says_the_marks_first_and_refers_to_segments(
+    series: Maker, marks: Marks, tmp_path: Path, frames: str
+) -> None:
+    source = series(frames=frames)
     segmentation = write_segmentation(source, segments(source), marks)
     numbers = (Number("minimal margin", -0.4, "mm"), Number("gone", float("nan"), "mm"))
     warm = (Number("peak temperature", 44.51, "°C"),)
@@ -227,8 +235,9 @@ def test_long_words_are_not_cut(series: Maker, marks: Marks, tmp_path: Path) -> 
     assert " ".join(said) == reason
 
 
-def test_picture_and_report_page(series: Maker, marks: Marks, tmp_path: Path) -> None:
-    source = series()
+@pytest.mark.parametrize("frames", ["", "MR"])
+def test_picture_and_report_page(series: Maker, marks: Marks, tmp_path: Path, frames: str) -> None:
+    source = series(frames=frames)
     pixels = np.random.default_rng(0).integers(0, 255, (31, 41, 3), dtype=np.uint8)
     path = saved(write_picture(source, pixels, "axial", marks, what="key pictures"), tmp_path, "sc")
     assert violations(path) == []
@@ -240,6 +249,45 @@ def test_picture_and_report_page(series: Maker, marks: Marks, tmp_path: Path) ->
     assert pydicom.dcmread(page).EncapsulatedDocument.startswith(b"%PDF-1.7")
     with pytest.raises(InputError, match="no PDF"):
         write_pdf(source, b"<html>", "report", marks)
+
+
+@pytest.mark.parametrize("frames", ["CT", "MR"])
+def test_frames_of_a_file_are_referred_to_by_their_numbers(series: Maker, marks: Marks, frames: str) -> None:
+    """Shuffled frames: each segment's frame and each contour names the source's frame at its place."""
+    source = series(23.0, frames=frames)
+    stored = [
+        np.array(item.PlanePositionSequence[0].ImagePositionPatient, float)
+        for item in source.first.PerFrameFunctionalGroupsSequence
+    ]
+    dataset = write_segmentation(source, segments(source), marks)
+    for groups in dataset.PerFrameFunctionalGroupsSequence:
+        (reference,) = groups.DerivationImageSequence[0].SourceImageSequence
+        assert reference.ReferencedSOPInstanceUID == source.first.SOPInstanceUID
+        place = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, float)
+        assert np.allclose(stored[int(reference.ReferencedFrameNumber) - 1], place, atol=1e-4)
+    contours = write_rtstruct(source, segments(source)[:1], marks)
+    for contour in contours.ROIContourSequence[0].ContourSequence:
+        (reference,) = contour.ContourImageSequence
+        first = np.array(contour.ContourData[:3], float)
+        normal = np.cross(*np.array(source.planes[0].orientation).reshape(2, 3))
+        assert (first - stored[reference.ReferencedFrameNumber - 1]) @ normal == pytest.approx(0.0, abs=1e-3)
+    assert len(contours.ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0]
+               .RTReferencedSeriesSequence[0].ContourImageSequence) == 1  # fmt: skip
+
+
+def test_several_multi_frame_files_are_refused(series: Maker, tmp_path: Path) -> None:
+    uid = "1.2.826.0.1.3680043.8.498.7"
+    for number in (1, 2):
+        series(name=f"part{number}", frames="CT", SeriesInstanceUID=uid, StudyInstanceUID="1.2.3.4")
+    folder = tmp_path / "both"
+    folder.mkdir()
+    for number in (1, 2):
+        ds = pydicom.dcmread(tmp_path / f"part{number}" / "all.dcm")
+        for k, groups in enumerate(ds.PerFrameFunctionalGroupsSequence):
+            groups.PlanePositionSequence[0].ImagePositionPatient = [0.0, 0.0, 2.5 * (k + 14 * number)]
+        ds.save_as(folder / f"{number}.dcm")
+    with pytest.raises(InputError, match="one multi-frame file"):
+        source_series(folder)
 
 
 def test_series_that_cannot_be_referred_to(series: Maker, marks: Marks) -> None:

@@ -76,7 +76,7 @@ def write_parametric_map(
         quantity_definition=codes.own(quantity.name, quantity.words),
     )
     dataset = hd.pm.ParametricMap(
-        source_images=list(source.slices),
+        source_images=list(source.files),
         pixel_array=pixels,
         series_instance_uid=marks.uid(what, "series"),
         series_number=series_number,

@@ -98,7 +98,7 @@ def write_report(
         ],
         title=known.DCM.ImagingMeasurementReport,
     )
-    evidence = [*source.slices, *([] if segmentation is None else [segmentation])]
+    evidence = [*source.files, *([] if segmentation is None else [segmentation])]
     dataset = hd.sr.Comprehensive3DSR(
         evidence=evidence,
         content=report[0],

@@ -70,14 +70,17 @@ def _item(**values: Any) -> Any:
     return item
 
 
-def _reference(dataset: Any) -> Any:
-    return _item(ReferencedSOPClassUID=dataset.SOPClassUID, ReferencedSOPInstanceUID=dataset.SOPInstanceUID)
+def _reference(dataset: Any, frame: int | None = None) -> Any:
+    item = _item(ReferencedSOPClassUID=dataset.SOPClassUID, ReferencedSOPInstanceUID=dataset.SOPInstanceUID)
+    if frame is not None:
+        item.ReferencedFrameNumber = frame
+    return item
 
 
 def _frame(source: SourceSeries) -> Any:
     series = _item(
         SeriesInstanceUID=source.first.SeriesInstanceUID,
-        ContourImageSequence=[_reference(dataset) for dataset in source.slices],
+        ContourImageSequence=[_reference(dataset) for dataset in source.files],
     )
     study = _item(
         ReferencedSOPClassUID=_STUDY_MANAGEMENT,
@@ -113,7 +116,7 @@ def _contours(number: int, item: WrittenSegment, mask: Volume, source: SourceSer
         for points in outlines(mask, int(layer)):
             found.append(
                 _item(
-                    ContourImageSequence=[_reference(source.slices[int(layer)])],
+                    ContourImageSequence=[_reference(*source.layer(int(layer)))],
                     ContourGeometricType="CLOSED_PLANAR",
                     NumberOfContourPoints=len(points),
                     ContourData=[_short(value) for value in points.ravel()],

@@ -93,8 +93,9 @@ def write_segmentation(
     )
     kind = hd.seg.SegmentationTypeValues.LABELMAP if labelmap else hd.seg.SegmentationTypeValues.BINARY
     dataset = hd.seg.Segmentation(
-        source_images=list(source.slices),
+        source_images=list(source.files),
         pixel_array=array,
+        **_places(source),
         segmentation_type=kind,
         segment_descriptions=numbered,
         series_instance_uid=marks.uid(what, "series"),
@@ -106,6 +107,25 @@ def write_segmentation(
         **equipment(),
     )
     return finished(dataset, marks, what, source.uids)
+
+
+def _places(source: SourceSeries) -> dict[str, Any]:
+    """Where the frames lie; slices say it themselves. Rounded: a number may be 16 characters long."""
+    import highdicom as hd
+
+    if not source.planes:
+        return {}
+    first = source.planes[0]
+    between = float(round(source.grid.spacing_mm[2], 6))
+    return {
+        "plane_positions": [
+            hd.PlanePositionSequence("PATIENT", plane.position.round(6).tolist()) for plane in source.planes
+        ],
+        "plane_orientation": hd.PlaneOrientationSequence("PATIENT", first.orientation.round(8).tolist()),
+        "pixel_measures": hd.PixelMeasuresSequence(
+            pixel_spacing=first.spacing.round(6).tolist(), slice_thickness=between, spacing_between_slices=between
+        ),
+    }
 
 
 def _described(number: int, item: WrittenSegment, marks: Marks) -> Any:

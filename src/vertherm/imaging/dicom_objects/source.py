@@ -1,4 +1,4 @@
-"""The series that results refer to: its headers in the order of its slices, and where its voxels lie."""
+"""The series that results refer to: its headers, which of them shows each layer, and where its voxels lie."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 
 from vertherm.core.errors import InputError
 from vertherm.geometry.volume import Grid, Volume
-from vertherm.imaging.dicom.header import CT_IMAGE, MR_IMAGE, Header
-from vertherm.imaging.dicom.planes import geometry, planes_of
+from vertherm.imaging.dicom.header import CT_IMAGE, ENHANCED, MR_IMAGE, Header
+from vertherm.imaging.dicom.planes import Plane, geometry, planes_of
 from vertherm.imaging.dicom.series import read_dicom_ct, read_dicom_mr
 from vertherm.imaging.dicom.source import open_source
 
@@ -32,30 +32,38 @@ _EMPTY_IF_ABSENT = (
     "ReferringPhysicianName",
 )
 """Required, but may be empty (type 2): de-identified series often lack them."""
-_LONGEST = {"LO": 64, "SH": 16}
+_LONGEST = {"LO": 64, "SH": 16, "DS": 16}
 
 
 @dataclass(frozen=True, eq=False)
 class SourceSeries:
-    """A series of single-frame slices.
+    """A series of single-frame slices, or one multi-frame file.
 
     Args:
-        slices: pydicom data sets without pixels, in the order of the grid's third axis.
+        files: pydicom data sets without pixels: slices in the order of the grid's third axis, or the one file.
         image: the volume that Vertherm reads from them (columns, rows, slices).
+        planes: of a multi-frame file, where each layer of the grid lies in it; empty for slices.
     """
 
-    slices: tuple[Any, ...]
+    files: tuple[Any, ...]
     image: Volume
+    planes: tuple[Plane, ...] = ()
 
     @property
     def first(self) -> Any:
-        """The slice that patient and study are copied from."""
-        return self.slices[0]
+        """The file that patient and study are copied from."""
+        return self.files[0]
 
     @cached_property
     def uids(self) -> frozenset[str]:
-        """Every UID that stands in the slices, at any depth."""
-        return frozenset(uid for dataset in self.slices for uid in _uids(dataset))
+        """Every UID that stands in the files, at any depth."""
+        return frozenset(uid for dataset in self.files for uid in _uids(dataset))
+
+    def layer(self, number: int) -> tuple[Any, int | None]:
+        """File of a layer of the grid, and its frame there, from 1; None for a slice of its own."""
+        if self.planes:
+            return self.first, self.planes[number].frame + 1
+        return self.files[number], None
 
     @property
     def grid(self) -> Grid:
@@ -82,24 +90,29 @@ def source_series(path: Path, series_uid: str | None = None, *, modality: str = 
         modality: "CT" or "MR".
 
     Raises:
-        InputError: no such series of single frames, gantry tilt, blank or repeated UIDs, several studies.
+        InputError: no such series, several multi-frame files, gantry tilt, blank or repeated UIDs, several studies.
     """
     image = (read_dicom_ct if modality == "CT" else read_dicom_mr)(Path(path), series_uid=series_uid)
-    wanted_class = CT_IMAGE if modality == "CT" else MR_IMAGE
     with open_source(Path(path), siblings=Path(path).is_file()) as found:
-        headers = [h for h in found.headers if str(h.get("SOPClassUID", "")) == wanted_class]
+        headers = [h for h in found.headers if _is_image(h, modality)]
     uids = {str(h.get("SeriesInstanceUID", "")) for h in headers}
     wanted = series_uid or (next(iter(uids)) if len(uids) == 1 else None)
     group = [h for h in headers if str(h.get("SeriesInstanceUID", "")) == wanted]
-    if not group:
+    several = sum(h.sop_class in ENHANCED for h in group)
+    if not group or (several and len(group) > 1):
         raise InputError(
-            f"Results can only refer to a series of single {modality} slices.",
+            f"Results can only refer to one series of {modality} slices or to one multi-frame file.",
             where=str(path),
-            got=f"{len(uids)} series of such slices",
-            advice="name the series; multi-frame images cannot be referred to yet",
+            got=f"{len(uids)} series" + (f", {several} multi-frame files in the one named" if several else ""),
+            advice="name the series; join several multi-frame files or export single slices",
         )
     _whole(group, str(path))
-    return SourceSeries(_ordered(group, image.grid, str(path), modality), image)
+    return _arranged(group, image, str(path), modality)
+
+
+def _is_image(header: Header, modality: str) -> bool:
+    single = CT_IMAGE if modality == "CT" else MR_IMAGE
+    return header.sop_class == single or ENHANCED.get(header.sop_class) == modality
 
 
 def _whole(group: list[Header], where: str) -> None:
@@ -119,9 +132,10 @@ def _whole(group: list[Header], where: str) -> None:
         )
 
 
-def _ordered(group: list[Header], grid: Grid, where: str, modality: str) -> tuple[Any, ...]:
-    """One slice for each layer of the grid, by position."""
-    slices = geometry(planes_of(group, modality))
+def _arranged(group: list[Header], image: Volume, where: str, modality: str) -> SourceSeries:
+    """One plane for each layer of the grid, by position."""
+    planes = planes_of(group, modality)
+    slices = geometry(planes)
     if slices.tilt_deg > 0:
         raise InputError(
             "Results cannot refer to a series with gantry tilt: its slices were moved when it was read.",
@@ -130,17 +144,20 @@ def _ordered(group: list[Header], grid: Grid, where: str, modality: str) -> tupl
             advice="reconstruct the series without tilt",
         )
     ras = slices.positions * (-1.0, -1.0, 1.0)
-    layers = np.rint(np.round(grid.index(ras)[:, 2], 6)).astype(int)
-    chosen: dict[int, Any] = {}
-    for layer, header in zip(layers, group, strict=True):
-        chosen.setdefault(int(layer), _complete(header.data))
-    if sorted(chosen) != list(range(grid.shape[2])):
+    layers = np.rint(np.round(image.grid.index(ras)[:, 2], 6)).astype(int)
+    chosen: dict[int, Plane] = {}
+    for layer, plane in zip(layers, planes, strict=True):
+        chosen.setdefault(int(layer), plane)
+    if sorted(chosen) != list(range(image.grid.shape[2])):
         raise InputError("The slices do not fill the volume that was read from them.", where=where)
-    return tuple(chosen[k] for k in range(grid.shape[2]))
+    ordered = tuple(chosen[k] for k in range(image.grid.shape[2]))
+    if group[0].sop_class in ENHANCED:
+        return SourceSeries((_complete(group[0].data),), image, ordered)
+    return SourceSeries(tuple(_complete(plane.header.data) for plane in ordered), image)
 
 
 def _complete(dataset: Any) -> Any:
-    """With what is required, and without texts that are too long for their kind: both would be copied into results."""
+    """With what is required, and without what is too long for its kind: both would be copied into results."""
     with warnings.catch_warnings():
         # What is formally wrong in the source is put right here, not complained about.
         warnings.simplefilter("ignore", UserWarning)
@@ -150,12 +167,25 @@ def _complete(dataset: Any) -> Any:
             most = _LONGEST.get(element.VR)
             if most is not None and isinstance(element.value, str) and len(element.value) > most:
                 element.value = element.value[:most]
+        dataset.walk(_short_numbers)
         for keyword in _EMPTY_IF_ABSENT:
             if keyword not in dataset:
                 setattr(dataset, keyword, "")
         dataset.PatientName = str(dataset.PatientName)
         dataset.ReferringPhysicianName = str(dataset.ReferringPhysicianName)
     return dataset
+
+
+def _short_numbers(_: Any, element: Any) -> None:
+    """A decimal string holds 16 characters; many programs write more."""
+    from pydicom.valuerep import DSfloat
+
+    if element.VR != "DS" or element.value is None:
+        return
+    values = element.value if element.VM > 1 else [element.value]
+    if any(len(str(value)) > _LONGEST["DS"] for value in values):
+        short = [DSfloat(float(value), auto_format=True) for value in values]
+        element.value = short if len(short) > 1 else short[0]
 
 
 def _uids(dataset: Any) -> Iterator[str]:
