@@ -72,7 +72,9 @@ def test_crossings_around_a_point(most: int) -> None:
     """All within the reach, or the nearest of them, also where four times as many as wanted lie there."""
     rng = np.random.default_rng(3)
     points, _ = crossings(awful(rng, np.ones(3)))
-    vertices = np.concatenate([points[::40] + rng.normal(0, 0.3, points[::40].shape), [[40.0, 0.0, 0.0]]])
+    vertices = np.concatenate(
+        [points[::40] + rng.normal(0, 0.3, points[::40].shape), 40 * np.vstack([np.eye(3), -np.eye(3)])]
+    )
     got = _nearest(points, vertices, most, 5.0)
     for vertex, row in zip(vertices, got, strict=True):
         away = np.linalg.norm(points - vertex, axis=1)

@@ -25,8 +25,10 @@ def gather(vertices, points, order, starts, shape, corner, cell, reach, near):  
     for n in numba.prange(len(vertices)):
         low, high = np.empty(3, np.int64), np.empty(3, np.int64)
         for x in range(3):
-            low[x] = max(int(np.floor((vertices[n, x] - reach - corner[x]) / cell)), 0)
-            high[x] = min(int(np.floor((vertices[n, x] + reach - corner[x]) / cell)), shape[x] - 1)
+            # Within the cells, also for a vertex far away: distances decide.
+            first = int(np.floor((vertices[n, x] - reach - corner[x]) / cell))
+            last = int(np.floor((vertices[n, x] + reach - corner[x]) / cell))
+            low[x], high[x] = min(max(first, 0), shape[x] - 1), min(max(last, 0), shape[x] - 1)
         room = 4 * most
         found, away, count = np.empty(room, np.int64), np.empty(room), 0
         for i in range(low[0], high[0] + 1):

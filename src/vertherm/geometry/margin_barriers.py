@@ -126,7 +126,7 @@ def _depth_in(barriers: Barriers, points: FloatArray) -> FloatArray:
 
 def _meets_bone(points: FloatArray, edge: FittedSurface, barriers: Barriers) -> NDArray[np.bool_]:
     """Where the zone's edge next to a point borders on allowed bone: there the plain margin holds."""
-    _, near = edge.nearest(points)
+    _, near = edge.nearest(points, np.ones(len(edge.sd_mm), bool))
     beyond = edge.surface.vertices_mm[near] + 0.5 * float(barriers.bone.grid.spacing_mm.max()) * edge.normals[near]
     return np.asarray(_depth_in(barriers, beyond) > 0.0)
 
