@@ -40,8 +40,9 @@ def visit(**changes: Any) -> Any:
 
 
 DOUBTFUL = SimpleNamespace(status="doubtful", reasons=("scale off",))
-NODULE: Any = Finding("enhancing nodule", "at its margin", 0.5, 9.0, (0.0, 0.0, 0.0), 40.0, None)  # type: ignore[arg-type]
-RIM: Any = Finding("enhancing rim", "inside the treated zone", 0.5, 9.0, (0.0, 0.0, 0.0), 40.0, None)  # type: ignore[arg-type]
+NO_MASK: Any = None
+NODULE = Finding("enhancing nodule", "at its margin", 0.5, 9.0, (0.0, 0.0, 0.0), 40.0, NO_MASK)
+RIM = Finding("enhancing rim", "inside the treated zone", 0.5, 9.0, (0.0, 0.0, 0.0), 40.0, NO_MASK)
 
 
 def test_nothing_new_is_said_only_of_a_whole_comparison() -> None:

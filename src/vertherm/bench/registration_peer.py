@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk  # noqa: N813
 
 from vertherm.followup.registration_images import cropped
 from vertherm.followup.registration_rigid import Rigid
@@ -58,8 +59,6 @@ def by_simpleitk(planning: Volume, followup: Volume, vertebra: Volume, start: Fl
 
 
 def _method(voxel_mm: float) -> Any:
-    import SimpleITK as sitk  # noqa: N813
-
     method = sitk.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)
     method.SetMetricAsMattesMutualInformation(BINS)
@@ -74,8 +73,6 @@ def _method(voxel_mm: float) -> Any:
 
 
 def _start(start: FloatArray, centre: FloatArray) -> Any:
-    import SimpleITK as sitk  # noqa: N813
-
     motion = Rigid.of(start, centre)
     transform = sitk.Euler3DTransform()
     transform.SetCenter((LPS_RAS @ centre).tolist())
@@ -99,8 +96,6 @@ def _clipped(volume: Volume) -> Volume:
 
 def _itk(volume: Volume) -> Any:
     """A SimpleITK image in LPS."""
-    import SimpleITK as sitk  # noqa: N813
-
     out = sitk.GetImageFromArray(np.ascontiguousarray(volume.data.transpose(2, 1, 0)))
     spacing = volume.grid.spacing_mm
     out.SetSpacing(spacing.tolist())

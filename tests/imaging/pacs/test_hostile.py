@@ -94,7 +94,7 @@ def retrieved(body: tuple[str, bytes], series: Series, folder: Path, **changes: 
     "change",
     [
         {"SOPInstanceUID": "../../../evil"},
-        {"SOPInstanceUID": "/tmp/evil"},
+        {"SOPInstanceUID": "ABSOLUTE/evil"},
         {"SOPInstanceUID": "1." * 40 + "1"},
         {"SOPInstanceUID": ""},
         {"SeriesInstanceUID": "1.2.3"},
@@ -108,7 +108,7 @@ def test_hostile_uids_never_become_file_names(change: dict[str, str], made: Make
     with pydicom.config.disable_value_validation():
         data = pydicom.dcmread(series.files[0])
         for keyword, value in change.items():
-            setattr(data, keyword, value)
+            setattr(data, keyword, value.replace("ABSOLUTE", str(tmp_path)))
         buffer = io.BytesIO()
         data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
         pydicom.dcmwrite(buffer, data)
